@@ -1,0 +1,67 @@
+/* reply.h - the payloads of replies (from a milter), both ways
+ *
+ * milter_reply_check() is the one place that knows what an MTA accepts: a reply
+ * that fails it would cost the filter its session there.  No I/O, no state. */
+#ifndef MILTER_REPLY_H
+#define MILTER_REPLY_H
+
+#include "libmilter-core/buffer.h"
+#include "libmilter-core/command.h"
+#include "libmilter-core/frame.h"
+#include "libmilter-core/protocol.h"
+
+G_BEGIN_DECLS
+
+/* SMFIR_ADDHEADER, _INSHEADER and _CHGHEADER; index is 0 for ADDHEADER. */
+typedef struct {
+    guint32 index;
+    const char *name;
+    gsize name_size;
+    const char *value;
+    gsize value_size;
+} MilterHeaderEdit;
+
+/* SMFIR_ADDRCPT, _ADDRCPT_PAR, _DELRCPT and _CHGFROM. */
+typedef struct {
+    const char *address;
+    const char *parameters; /* NULL when none came */
+} MilterAddressEdit;
+
+/* Whether a reply byte ends the wait for a command's answer (c a r t d y s 4 f). */
+gboolean milter_reply_is_final(guint8 reply);
+
+/* Whether it is a modification request (+ 2 - e h i m b q), legal only at EOM. */
+gboolean milter_reply_is_edit(guint8 reply);
+
+/* The SMFIF_* bit an edit needs; 0 for other replies. */
+guint32 milter_reply_action(guint8 reply);
+
+/* Whether the MTA would take FRAME as an answer to STEP from a filter that
+ * negotiated ACTIONS and STEPS (the option words in force on its leg).  FALSE with
+ * MILTER_PROTOCOL_ERROR for what the MTA treats as the filter's error: unknown reply,
+ * data where none belongs or a malformed payload, a malformed reply code (Postfix:
+ * class 4 or 5, three digits, then ' ' or '-', an enhanced code of the same class),
+ * negative index, empty header name, an edit outside EOM or whose action was not
+ * negotiated, SMFIR_SKIP outside BODY or not negotiated, SMFIR_CONN_FAIL. */
+gboolean milter_reply_check(const MilterFrame *frame, MilterStep step, guint32 actions,
+                            guint32 steps, GError **error);
+
+gboolean milter_reply_parse_header(const MilterFrame *frame, MilterHeaderEdit *result,
+                                   GError **error);
+gboolean milter_reply_parse_address(const MilterFrame *frame, MilterAddressEdit *result,
+                                    GError **error);
+
+/* Builders: append one packet. */
+void milter_reply_build_plain(MilterBuffer *buffer, guint8 reply);
+/* TEXT is the whole reply, "550 5.7.1 text", lines joined by CRLF, '%' already doubled. */
+void milter_reply_build_code(MilterBuffer *buffer, const char *text);
+void milter_reply_build_header(MilterBuffer *buffer, guint8 reply, guint32 index, const char *name,
+                               const char *value);
+/* PARAMETERS may be NULL. */
+void milter_reply_build_address(MilterBuffer *buffer, guint8 reply, const char *address,
+                                const char *parameters);
+void milter_reply_build_quarantine(MilterBuffer *buffer, const char *reason);
+void milter_reply_build_body(MilterBuffer *buffer, const void *chunk, gsize size);
+
+G_END_DECLS
+#endif
