@@ -7,6 +7,8 @@
  * the rest of each packet unseen.  On SIGTERM it prints what it saw as a JSON
  * object, so that the benchmark can check that the work was really done. */
 
+#include "config.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

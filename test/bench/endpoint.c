@@ -1,5 +1,7 @@
 /* endpoint.c - addresses of the benchmark's own programs; see endpoint.h */
 
+#include "config.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>

@@ -7,6 +7,8 @@
  * that the other side delays by 40 ms, unless it acknowledges at once.  This
  * filter is the witness for that: all steps are on, with libmilter's defaults. */
 
+#include "config.h"
+
 #include <stdio.h>
 #include <string.h>
 

@@ -12,6 +12,8 @@
  * The last line on standard output is a JSON object.  A wrong reply, a closed
  * session or 30 s without progress end the program with status 1. */
 
+#include "config.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,7 @@
 /* plan.c - what the load generator says in a session; see plan.h */
 
+#include "config.h"
+
 #include <string.h>
 
 #include <libmilter/mfapi.h>

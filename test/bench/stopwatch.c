@@ -1,5 +1,7 @@
 /* stopwatch.c - how long each message took; see stopwatch.h */
 
+#include "config.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
