@@ -287,7 +287,7 @@ parse_options(int argc, char **argv)
           "Write the added header and the final reply apart, with Nagle", NULL },
         { "write-each", 0, 0, G_OPTION_ARG_NONE, &write_each,
           "Write every reply by itself, with Nagle, as libmilter does", NULL },
-        { NULL },
+        { .long_name = NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new("- a filter that continues");
     g_autoptr(GError) error = NULL;

@@ -436,7 +436,7 @@ parse_options(int argc, char **argv)
           "Each message must get this header added, once", "NAME" },
         { "expect-final", 0, 0, G_OPTION_ARG_STRING, &expected_final,
           "Reply that must end each message (c)", "BYTE" },
-        { NULL },
+        { .long_name = NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new("- play the MTA to a milter");
     g_autoptr(GError) error = NULL;

@@ -13,7 +13,7 @@
 /* What Postfix 3.7.11 offers (milter8_connect with the default protocol). */
 #define OFFERED_ACTIONS 0x1FFu
 #define OFFERED_STEPS 0x1FFFFFu
-#define VERSION 6
+#define OFFERED_VERSION 6
 
 #define QUEUE_ID "i", "4fQ2kW1Xz9z3kXg"
 
@@ -74,7 +74,7 @@ add_packet(GByteArray *out, guint8 command, const void *data, gsize size)
 GByteArray *
 plan_offer(void)
 {
-    const guint32 offer[3] = { g_htonl(VERSION), g_htonl(OFFERED_ACTIONS), g_htonl(OFFERED_STEPS) };
+    const guint32 offer[3] = { g_htonl(OFFERED_VERSION), g_htonl(OFFERED_ACTIONS), g_htonl(OFFERED_STEPS) };
     GByteArray *out = g_byte_array_new();
 
     add_packet(out, SMFIC_OPTNEG, offer, sizeof(offer));
@@ -99,7 +99,7 @@ read_answer(Builder *builder, const guint8 *answer, gsize size)
         bench_die("the filter's answer to the negotiation has %zu bytes, want at least 12", size);
     builder->version = read_u32(answer);
     builder->steps = read_u32(answer + 8);
-    if (builder->version < 2 || builder->version > VERSION)
+    if (builder->version < 2 || builder->version > OFFERED_VERSION)
         bench_die("the filter answered with version %u", builder->version);
     if (read_u32(answer + 4) & ~OFFERED_ACTIONS)
         bench_die("the filter asks for actions 0x%x that were not offered", read_u32(answer + 4));
