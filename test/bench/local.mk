@@ -13,9 +13,8 @@ test_bench_bench_libmilter_child_LDADD = $(MILTER_LIBS) -lpthread
 
 bench-programs: $(BENCH_BINARIES)
 .PHONY: bench-programs
-CLEANFILES += $(BENCH_BINARIES)
 
-EXTRA_DIST += script/bench test/bench/count test/bench/lib/bench.rb \
+EXTRA_DIST += script/bench test/bench/test-load test/bench/count test/bench/lib/bench.rb \
 	test/bench/lib/bench/command.rb test/bench/lib/bench/count.rb \
 	test/bench/lib/bench/load.rb test/bench/lib/bench/memory.rb \
 	test/bench/lib/bench/processes.rb test/bench/lib/bench/relays.rb \
