@@ -3,7 +3,8 @@ BENCH_BINARIES = test/bench/bench-load test/bench/bench-child
 if HAVE_LIBMILTER
 BENCH_BINARIES += test/bench/bench-libmilter-child
 endif
-EXTRA_PROGRAMS += $(BENCH_BINARIES)
+check_PROGRAMS += $(BENCH_BINARIES)
+TESTS += test/bench/test-load
 
 test_bench_bench_load_SOURCES = test/bench/load.c test/bench/plan.c test/bench/plan.h \
 	test/bench/endpoint.c test/bench/endpoint.h test/bench/stopwatch.c test/bench/stopwatch.h
