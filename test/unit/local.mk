@@ -1,0 +1,38 @@
+# test/unit - one module at a time
+UNIT_TESTS = \
+	test/unit/test-buffer \
+	test/unit/test-command \
+	test/unit/test-endpoint \
+	test/unit/test-frame \
+	test/unit/test-log \
+	test/unit/test-macros \
+	test/unit/test-option \
+	test/unit/test-protocol \
+	test/unit/test-reply \
+	test/unit/test-state
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+EXTRA_DIST +=
+
+CORE_TEST_LIBS = libmilter-core.la $(GLIB_LIBS) $(EV_LIBS)
+
+test_unit_test_buffer_SOURCES = test/unit/test-buffer.c
+test_unit_test_buffer_LDADD = $(CORE_TEST_LIBS)
+test_unit_test_command_SOURCES = test/unit/test-command.c test/unit/support.h
+test_unit_test_command_LDADD = $(CORE_TEST_LIBS)
+test_unit_test_endpoint_SOURCES = test/unit/test-endpoint.c
+test_unit_test_endpoint_LDADD = $(CORE_TEST_LIBS)
+test_unit_test_frame_SOURCES = test/unit/test-frame.c
+test_unit_test_frame_LDADD = $(CORE_TEST_LIBS)
+test_unit_test_log_SOURCES = test/unit/test-log.c
+test_unit_test_log_LDADD = $(CORE_TEST_LIBS)
+test_unit_test_macros_SOURCES = test/unit/test-macros.c test/unit/support.h
+test_unit_test_macros_LDADD = $(CORE_TEST_LIBS)
+test_unit_test_option_SOURCES = test/unit/test-option.c test/unit/support.h
+test_unit_test_option_LDADD = $(CORE_TEST_LIBS)
+test_unit_test_protocol_SOURCES = test/unit/test-protocol.c
+test_unit_test_protocol_LDADD = $(CORE_TEST_LIBS)
+test_unit_test_reply_SOURCES = test/unit/test-reply.c test/unit/support.h
+test_unit_test_reply_LDADD = $(CORE_TEST_LIBS)
+test_unit_test_state_SOURCES = test/unit/test-state.c
+test_unit_test_state_LDADD = $(CORE_TEST_LIBS)
