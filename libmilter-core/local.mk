@@ -4,6 +4,10 @@ lib_LTLIBRARIES += libmilter-core.la
 libmilter_core_la_SOURCES = \
 	libmilter-core/buffer.c \
 	libmilter-core/command.c \
+	libmilter-core/spool.c \
+	libmilter-core/message.c \
+	libmilter-core/conn.c \
+	libmilter-core/loop.c \
 	libmilter-core/endpoint.c \
 	libmilter-core/frame.c \
 	libmilter-core/log.c \
@@ -20,6 +24,10 @@ milter_core_includedir = $(includedir)/milter-manager/libmilter-core
 milter_core_include_HEADERS = \
 	libmilter-core/buffer.h \
 	libmilter-core/command.h \
+	libmilter-core/spool.h \
+	libmilter-core/message.h \
+	libmilter-core/conn.h \
+	libmilter-core/loop.h \
 	libmilter-core/endpoint.h \
 	libmilter-core/frame.h \
 	libmilter-core/log.h \

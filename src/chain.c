@@ -1,0 +1,124 @@
+/* chain.c - envelope steps: connect, helo, mail, rcpt, data, unknown
+ *
+ * The children are asked in order; the first result in chain order that is not continue
+ * or accept is the step's answer, and later children are not asked: as both MTAs do. */
+#include "config.h"
+#include "src/relay-internal.h"
+
+#include <string.h>
+
+static void
+finish(MmRelay *relay, const MmVerdict *verdict)
+{
+    static const MmVerdict none;
+
+    mm_relay_answer(relay, verdict ? verdict : &none);
+}
+
+/* A recipient that the MTA has already refused; it is shown (SMFIP_RCPT_REJ) because some
+ * child asked, and only to those that did. */
+static gboolean
+is_hidden_recipient(MmMember *member, MilterStep step)
+{
+    MmRelay *relay = member->relay;
+    const char *mailer;
+
+    if (step != MILTER_STEP_RCPT ||
+        !(milter_session_option(relay->session)->steps & SMFIP_RCPT_REJ) ||
+        (milter_peer_option(member->peer)->steps & SMFIP_RCPT_REJ))
+        return FALSE;
+    mailer = milter_macros_get_at(relay->macros, SMFIC_RCPT, "{rcpt_mailer}");
+    return mailer && strcmp(mailer, "error") == 0;
+}
+
+/* Ask one member.  TRUE when its answer is awaited. */
+static gboolean
+ask(MmMember *member, MilterStep step)
+{
+    MmRelay *relay = member->relay;
+    double timeout;
+
+    if (is_hidden_recipient(member, step))
+        return FALSE;
+    if (step == MILTER_STEP_MAIL)
+        member->in_transaction = TRUE;
+    if (member->shadow) {
+        mm_shadow_command(member, step, relay->payload, relay->payload_size);
+        return FALSE;
+    }
+    timeout = mm_relay_time_for(relay, member, mm_member_timeout(member, step));
+    return mm_member_send(member, step, relay->payload, relay->payload_size, timeout);
+}
+
+/* The answer of a member that failed; TRUE when it ends the step. */
+static gboolean
+falls_back(MmMember *member, MilterStep step)
+{
+    MmRelay *relay = member->relay;
+    MmVerdict verdict = { 0 };
+    gboolean is_set;
+
+    if (member->state != MM_MEMBER_FAILED || member->shadow)
+        return FALSE;
+    mm_verdict_of_fallback(&verdict, member->child->fallback, relay->mta, step);
+    is_set = mm_verdict_is_set(&verdict);
+    if (is_set)
+        finish(relay, &verdict);
+    mm_verdict_clear(&verdict);
+    return is_set;
+}
+
+void
+mm_chain_advance(MmRelay *relay)
+{
+    MilterStep step = relay->step;
+
+    while (relay->turn < relay->n_members) {
+        MmMember *member = &relay->members[relay->turn];
+
+        if (mm_member_owes(member) != MILTER_STEP_NONE && !member->shadow)
+            return;
+        relay->turn++;
+        if (mm_member_takes_part(member, step)) {
+            if (ask(member, step)) {
+                relay->turn--;
+                return;
+            }
+        } else if (falls_back(member, step)) {
+            return;
+        }
+    }
+    finish(relay, NULL);
+}
+
+void
+mm_chain_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply)
+{
+    MmRelay *relay = member->relay;
+
+    if (relay->step != step || &relay->members[relay->turn] != member)
+        return;
+    relay->turn++;
+    if (mm_verdict_ends_step(reply->command, step)) {
+        MmVerdict verdict = { 0 };
+
+        mm_verdict_set(&verdict, reply);
+        finish(relay, &verdict);
+        mm_verdict_clear(&verdict);
+    }
+}
+
+void
+mm_chain_start(MmRelay *relay, MilterStep step, const MilterFrame *frame)
+{
+    relay->step = step;
+    relay->turn = 0;
+    relay->payload = frame->payload;
+    relay->payload_size = frame->size;
+    mm_relay_advance(relay);
+    /* The receive buffer is gone when a later member has its turn. */
+    if (relay->step != MILTER_STEP_NONE && relay->turn + 1 < relay->n_members) {
+        relay->copy = g_memdup2(frame->payload, frame->size);
+        relay->payload = relay->copy;
+    }
+}

@@ -1,0 +1,596 @@
+/* content.c - headers and body on their way to the children
+ *
+ * The member whose turn it is reads the message, the first while it comes from the MTA
+ * ("live"), the others when those before them have answered end of message.  What nobody
+ * else will read goes to the live member from the receive buffer and is not kept. */
+#include "config.h"
+#include "src/relay-internal.h"
+
+#include <string.h>
+
+#include "libmilter-core/log.h"
+
+#define LIVE_QUEUE_MAX (256 * 1024) /* bytes the live member may lag before the MTA waits */
+
+MmTransaction *
+mm_transaction_new(MmRelay *relay)
+{
+    MmTransaction *transaction = g_new0(MmTransaction, 1);
+    gboolean has_leading_space =
+        (milter_session_option(relay->session)->steps & SMFIP_HDR_LEADSPC) != 0;
+
+    transaction->message = milter_message_new(has_leading_space);
+    transaction->started_at = milter_loop_now(relay->host->loop);
+    return transaction;
+}
+
+void
+mm_transaction_free(MmTransaction **transaction_p)
+{
+    MmTransaction *transaction = g_steal_pointer(transaction_p);
+
+    if (!transaction)
+        return;
+    milter_message_unref(&transaction->message);
+    mm_verdict_clear(&transaction->refusal);
+    milter_buffer_clear(&transaction->edits);
+    milter_spool_unref(&transaction->new_body);
+    g_free(transaction);
+}
+
+/* --- a member reads --- */
+
+/* A field for a child that did not ask for leading spaces: MTAs eat one (not a tab). */
+static void
+send_stripped(MmMember *member, const MilterField *field, double timeout)
+{
+    gsize size = milter_field_wire_size(field) - 1;
+    g_autofree char *payload = g_malloc(size);
+
+    memcpy(payload, field->wire, field->name_size + 1);
+    memcpy(payload + field->name_size + 1, milter_field_value(field) + 1, field->value_size);
+    (void)mm_member_send(member, MILTER_STEP_HEADER, payload, size, timeout);
+}
+
+static gboolean
+must_strip(const MmMember *member, const MilterMessage *message, const char *value)
+{
+    return message->has_leading_space && value[0] == ' ' &&
+           !(milter_peer_option(member->peer)->steps & SMFIP_HDR_LEADSPC);
+}
+
+static double
+timeout_for(MmMember *member, MilterStep step)
+{
+    return mm_relay_time_for(member->relay, member, mm_member_timeout(member, step));
+}
+
+/* The next field; FALSE when there is none (yet). */
+static gboolean
+read_field(MmMember *member)
+{
+    MilterMessage *message = member->message;
+    guint place = milter_message_next_field(message, member->next_place);
+    const MilterField *field;
+
+    if (place >= message->places->len) {
+        member->next_place = place;
+        return FALSE;
+    }
+    field = milter_message_place(message, place)->field;
+    member->next_place = place + 1;
+    member->unread -= MIN(member->unread, milter_field_wire_size(field));
+    if (must_strip(member, message, milter_field_value(field)))
+        send_stripped(member, field, timeout_for(member, MILTER_STEP_HEADER));
+    else
+        (void)mm_member_send(member, MILTER_STEP_HEADER, field->wire,
+                             milter_field_wire_size(field),
+                             timeout_for(member, MILTER_STEP_HEADER));
+    return TRUE;
+}
+
+static gsize
+chunk_limit(const MmMember *member)
+{
+    guint setting = member->relay->host->settings->chunk_size;
+    gsize limit = milter_peer_data_size(member->peer);
+
+    return setting ? MIN(setting, limit) : limit;
+}
+
+/* The next piece of the body; FALSE when there is none (yet), or it failed. */
+static gboolean
+read_chunk(MmMember *member)
+{
+    g_autoptr(GError) error = NULL;
+    MilterSpool *body = member->message->body;
+    const guint8 *bytes;
+    gsize size;
+
+    if (member->skips_body || !body || !milter_peer_wants(member->peer, MILTER_STEP_BODY))
+        return FALSE;
+    bytes = milter_spool_read(body, member->body_offset, chunk_limit(member), &size, &error);
+    if (!bytes) {
+        mm_member_fail(member, MILTER_PEER_LIMIT, error->message);
+        return FALSE;
+    }
+    if (size == 0)
+        return FALSE;
+    member->body_offset += size;
+    member->unread -= MIN(member->unread, size);
+    (void)mm_member_send(member, MILTER_STEP_BODY, bytes, size,
+                         timeout_for(member, MILTER_STEP_BODY));
+    return TRUE;
+}
+
+/* Do the next thing of the message; FALSE when that has not come yet. */
+static gboolean
+read_on(MmMember *member)
+{
+    MilterMessage *message = member->message;
+
+    switch (member->phase) {
+    case MM_READ_HEADERS:
+        if (read_field(member))
+            return TRUE;
+        if (!message->headers_over)
+            return FALSE;
+        member->phase = MM_READ_EOH;
+        return TRUE;
+    case MM_READ_EOH:
+        member->phase = MM_READ_BODY;
+        if (message->has_eoh)
+            (void)mm_member_send(member, MILTER_STEP_EOH, NULL, 0,
+                                 timeout_for(member, MILTER_STEP_EOH));
+        return TRUE;
+    case MM_READ_BODY:
+        if (read_chunk(member))
+            return TRUE;
+        if (!message->is_complete)
+            return FALSE;
+        member->phase = MM_READ_EOM;
+        return TRUE;
+    case MM_READ_EOM:
+        member->phase = MM_READ_DONE;
+        (void)mm_member_send(member, MILTER_STEP_EOM, NULL, 0,
+                             timeout_for(member, MILTER_STEP_EOM));
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+gboolean
+mm_content_pump(MmMember *member)
+{
+    while (member->state == MM_MEMBER_ACTIVE && member->peer) {
+        if (milter_peer_owes(member->peer) != MILTER_STEP_NONE ||
+            milter_peer_is_full(member->peer))
+            return FALSE;
+        if (member->phase == MM_READ_DONE)
+            return TRUE;
+        if (!read_on(member))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gsize
+journal_size(const MilterMessage *message)
+{
+    gsize size = message->body ? milter_spool_size(message->body) : 0;
+
+    for (guint i = 0; i < message->places->len; i++)
+        size += milter_field_wire_size(milter_message_place(message, i)->field);
+    return size;
+}
+
+void
+mm_content_begin_reading(MmMember *member, MilterMessage *message)
+{
+    mm_member_forget_message(member);
+    member->message = milter_message_ref(message);
+    member->phase = MM_READ_HEADERS;
+    member->next_place = 0;
+    member->body_offset = 0;
+    member->unread = journal_size(message);
+}
+
+/* --- whose turn it is --- */
+
+static MmMember *
+live_member(const MmRelay *relay)
+{
+    const MmTransaction *transaction = relay->transaction;
+
+    return transaction->turn < relay->n_members ? &relay->members[transaction->turn] : NULL;
+}
+
+static void
+fall_back(MmRelay *relay, MmMember *member)
+{
+    MmTransaction *transaction = relay->transaction;
+
+    mm_verdict_of_fallback(&transaction->refusal, member->child->fallback, relay->mta,
+                           MILTER_STEP_EOM);
+    if (member->child->fallback == MILTER_FALLBACK_QUARANTINE &&
+        (relay->offer.actions & SMFIF_QUARANTINE)) {
+        g_autofree char *reason = g_strdup_printf("%s failed", member->child->name);
+
+        milter_reply_build_quarantine(&transaction->edits, reason);
+        transaction->quarantined = TRUE;
+    }
+}
+
+static void
+pass_shadow(MmRelay *relay, MmMember *member)
+{
+    MmTransaction *transaction = relay->transaction;
+
+    if (!mm_member_takes_part(member, MILTER_STEP_HEADER) || !member->in_transaction)
+        return;
+    if (transaction->message->is_complete)
+        mm_shadow_message(member, transaction->message);
+    else if (!mm_shadow_is_waiting(member))
+        mm_shadow_wait(member, transaction->message);
+}
+
+/* Let the member go on; TRUE when it is through with this message. */
+static gboolean
+go_through(MmRelay *relay, MmMember *member)
+{
+    if (member->shadow) {
+        pass_shadow(relay, member);
+        return TRUE;
+    }
+    if (!mm_member_is_reading(member) && mm_member_takes_part(member, MILTER_STEP_HEADER)) {
+        if (relay->transaction->keeps_fields &&
+            milter_peer_wants(member->peer, MILTER_STEP_HEADER))
+            mm_dialect_renumber(&relay->dialect, relay->transaction->message);
+        mm_content_begin_reading(member, relay->transaction->message);
+    }
+    if (mm_member_is_reading(member)) {
+        if (!mm_content_pump(member))
+            return FALSE;
+        if (member->phase == MM_READ_DONE && !mm_verdict_is_set(&relay->transaction->refusal))
+            mm_delivery_take_edits(relay, member);
+        if (member->state == MM_MEMBER_ACTIVE)
+            member->in_transaction = FALSE;
+        mm_member_forget_message(member);
+    }
+    if (member->state == MM_MEMBER_FAILED)
+        fall_back(relay, member);
+    return TRUE;
+}
+
+/* --- what the MTA is told --- */
+
+static gboolean
+is_caught_up(const MmMember *member)
+{
+    const MilterMessage *message = member->message;
+
+    return milter_message_next_field(message, member->next_place) >= message->places->len &&
+           (!message->body || member->body_offset >= milter_spool_size(message->body));
+}
+
+/* Whether the step that is owed can be answered with continue now.  While the live member
+ * works on this very step, its answer is awaited; when it lags behind, what came is kept
+ * and its refusal, if any, comes later. */
+static gboolean
+may_continue(const MmMember *live)
+{
+    if (!live || live->shadow || !mm_member_is_reading(live))
+        return TRUE;
+    if (live->unread > LIVE_QUEUE_MAX || (live->peer && milter_peer_is_full(live->peer)))
+        return FALSE;
+    return mm_member_owes(live) == MILTER_STEP_NONE || !is_caught_up(live);
+}
+
+/* The MTA may stop sending the body when the only reader has had enough of it. */
+static gboolean
+may_skip(const MmRelay *relay, const MmMember *live, MilterStep step)
+{
+    return step == MILTER_STEP_BODY && live && live->skips_body &&
+           !relay->transaction->keeps_body &&
+           (milter_session_option(relay->session)->steps & SMFIP_SKIP);
+}
+
+static void
+answer_content(MmRelay *relay, MilterStep step)
+{
+    MmMember *live = live_member(relay);
+    MmVerdict verdict = { 0 };
+
+    if (!may_continue(live))
+        return;
+    verdict.reply = may_skip(relay, live, step) ? SMFIR_SKIP : mm_relay_friendly_reply(relay, step);
+    mm_relay_answer(relay, &verdict);
+}
+
+/* One rule of back-pressure: a full queue towards the live member stops the MTA. */
+static void
+adjust_pause(MmRelay *relay)
+{
+    MmTransaction *transaction = relay->transaction;
+    const MmMember *live = live_member(relay);
+    gboolean reads = live && !live->shadow && mm_member_is_reading(live);
+
+    if (!transaction->is_paused && reads &&
+        (live->unread > LIVE_QUEUE_MAX || (live->peer && milter_peer_is_full(live->peer)))) {
+        transaction->is_paused = TRUE;
+        milter_session_pause(relay->session);
+    } else if (transaction->is_paused &&
+               (!reads || (live->unread < LIVE_QUEUE_MAX / 2 &&
+                           !(live->peer && milter_peer_is_full(live->peer))))) {
+        transaction->is_paused = FALSE;
+        milter_session_resume(relay->session);
+    }
+}
+
+static void
+settle(MmRelay *relay)
+{
+    MmTransaction *transaction = relay->transaction;
+    MilterStep owed = milter_session_owed(relay->session);
+
+    if (mm_verdict_is_set(&transaction->refusal)) {
+        if (owed != MILTER_STEP_NONE)
+            mm_relay_answer(relay, &transaction->refusal);
+        return;
+    }
+    adjust_pause(relay);
+    if (owed == MILTER_STEP_EOM) {
+        if (transaction->turn >= relay->n_members)
+            mm_delivery_start(relay);
+    } else if (owed != MILTER_STEP_NONE) {
+        answer_content(relay, owed);
+    }
+}
+
+void
+mm_content_advance(MmRelay *relay)
+{
+    MmTransaction *transaction = relay->transaction;
+
+    if (!transaction->has_begun || transaction->is_delivering)
+        return;
+    while (!mm_verdict_is_set(&transaction->refusal) && transaction->turn < relay->n_members) {
+        if (!go_through(relay, &relay->members[transaction->turn]))
+            break;
+        transaction->turn++;
+    }
+    settle(relay);
+}
+
+void
+mm_content_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply)
+{
+    MmTransaction *transaction = member->relay->transaction;
+
+    if (!transaction || live_member(member->relay) != member)
+        return;
+    if (reply->command == SMFIR_SKIP)
+        member->skips_body = TRUE;
+    else if (mm_verdict_ends_step(reply->command, step))
+        mm_verdict_set(&transaction->refusal, reply);
+}
+
+/* --- what comes from the MTA --- */
+
+static guint
+count_readers(MmRelay *relay, MilterStep step)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < relay->n_members; i++) {
+        MmMember *member = &relay->members[i];
+
+        /* A shadow reads later, so it needs what the live member has already had. */
+        if (mm_member_takes_part(member, step) && milter_peer_wants(member->peer, step))
+            n += member->shadow ? 2 : 1;
+    }
+    return n;
+}
+
+static void
+begin_content(MmRelay *relay)
+{
+    MmTransaction *transaction = relay->transaction;
+
+    transaction->has_begun = TRUE;
+    transaction->keeps_fields = count_readers(relay, MILTER_STEP_HEADER) > 1;
+    transaction->keeps_body = count_readers(relay, MILTER_STEP_BODY) > 1;
+    if (transaction->keeps_fields)
+        mm_dialect_begin(&relay->dialect, transaction->message);
+    mm_relay_advance(relay);
+}
+
+/* A limit was met: the members that have not begun cannot be served any more. */
+static void
+break_journal(MmRelay *relay, const char *why)
+{
+    MmTransaction *transaction = relay->transaction;
+
+    if (transaction->journal_broken)
+        return;
+    transaction->journal_broken = TRUE;
+    transaction->keeps_fields = FALSE;
+    transaction->keeps_body = FALSE;
+    for (guint i = 0; i < relay->n_members; i++) {
+        MmMember *member = &relay->members[i];
+
+        if ((i > transaction->turn || member->shadow) &&
+            mm_member_takes_part(member, MILTER_STEP_HEADER))
+            mm_member_fail(member, MILTER_PEER_LIMIT, why);
+    }
+}
+
+/* Whether the live member can take the next item from the receive buffer. */
+static MmMember *
+ready_reader(MmRelay *relay, MmReadPhase phase)
+{
+    MmMember *live = live_member(relay);
+
+    if (!live || live->shadow || live->phase != phase || live->state != MM_MEMBER_ACTIVE ||
+        !live->peer || milter_peer_owes(live->peer) != MILTER_STEP_NONE ||
+        milter_peer_is_full(live->peer) || !is_caught_up(live))
+        return NULL;
+    return live;
+}
+
+static void
+take_header(MmRelay *relay, const MilterFrame *frame)
+{
+    MmTransaction *transaction = relay->transaction;
+    MilterMessage *message = transaction->message;
+    MmMember *reader = ready_reader(relay, MM_READ_HEADERS);
+    const char *wire = (const char *)frame->payload;
+    gsize name_size = strlen(wire);
+
+    transaction->n_headers++;
+    if (reader && must_strip(reader, message, wire + name_size + 1))
+        reader = NULL;
+    if (!reader || transaction->keeps_fields) {
+        MilterField *field =
+            milter_field_new(&relay->host->budget, wire, name_size, wire + name_size + 1,
+                             frame->size - name_size - 2);
+
+        if (!transaction->keeps_fields && reader == NULL && live_member(relay) &&
+            !live_member(relay)->shadow && mm_member_is_reading(live_member(relay)) &&
+            is_caught_up(live_member(relay))) {
+            milter_message_forget_fields(message);
+            live_member(relay)->next_place = 0;
+        }
+        mm_dialect_append(&relay->dialect, message, field);
+        if (relay->host->budget.memory_used > relay->host->budget.memory_limit)
+            break_journal(relay, "the headers of the messages in work are above "
+                                 "manager.spool_memory_limit");
+    }
+    if (reader) {
+        reader->next_place = message->places->len;
+        (void)mm_member_send(reader, MILTER_STEP_HEADER, frame->payload, frame->size,
+                             timeout_for(reader, MILTER_STEP_HEADER));
+    } else if (live_member(relay)) {
+        live_member(relay)->unread += frame->size;
+    }
+}
+
+static void
+keep_chunk(MmRelay *relay, const MilterFrame *frame)
+{
+    MilterMessage *message = relay->transaction->message;
+    g_autoptr(GError) error = NULL;
+
+    if (!message->body)
+        message->body = milter_spool_new(&relay->host->budget);
+    if (milter_spool_append(message->body, frame->payload, frame->size, &error))
+        return;
+    break_journal(relay, error->message);
+}
+
+static gboolean
+wants_body(const MmMember *member)
+{
+    return !member->skips_body && milter_peer_wants(member->peer, MILTER_STEP_BODY);
+}
+
+/* A member that reads from the journal goes on there: what it has read is of no use any
+ * more when nobody else wants it. */
+static void
+trim_body(MmRelay *relay)
+{
+    MmTransaction *transaction = relay->transaction;
+    MmMember *live = live_member(relay);
+
+    if (!transaction->keeps_body && transaction->message->body && live && live->message)
+        milter_spool_discard(transaction->message->body, live->body_offset);
+}
+
+static void
+take_body(MmRelay *relay, const MilterFrame *frame)
+{
+    MmTransaction *transaction = relay->transaction;
+    MilterMessage *message = transaction->message;
+    MmMember *reader = ready_reader(relay, MM_READ_BODY);
+    MmMember *live;
+
+    message->headers_over = TRUE;
+    transaction->body_bytes += frame->size;
+    if (reader && frame->size > chunk_limit(reader))
+        reader = NULL;
+    if (reader ? transaction->keeps_body : live_member(relay) != NULL || transaction->keeps_body)
+        keep_chunk(relay, frame);
+    if (reader) {
+        if (transaction->keeps_body && message->body)
+            reader->body_offset = milter_spool_size(message->body);
+        if (wants_body(reader))
+            (void)mm_member_send(reader, MILTER_STEP_BODY, frame->payload, frame->size,
+                                 timeout_for(reader, MILTER_STEP_BODY));
+        return;
+    }
+    live = live_member(relay);
+    if (!live || live->shadow)
+        return;
+    if (message->body && milter_spool_is_broken(message->body))
+        mm_member_fail(live, MILTER_PEER_LIMIT, "it lags behind and the message cannot be held");
+    else
+        live->unread += frame->size;
+    trim_body(relay);
+}
+
+/* Reads as far as it can, so that the next item finds it ready. */
+static void
+take_end_of_message(MmRelay *relay, const MilterFrame *frame)
+{
+    MmTransaction *transaction = relay->transaction;
+    MmMember *live;
+
+    if (frame->size)
+        take_body(relay, frame);
+    transaction->message->headers_over = TRUE;
+    transaction->message->is_complete = TRUE;
+    for (guint i = 0; i < relay->n_members; i++)
+        if (relay->members[i].shadow && mm_shadow_is_waiting(&relay->members[i]))
+            mm_shadow_message(&relay->members[i], NULL);
+    /* From now on the MTA waits for what it is doing. */
+    live = live_member(relay);
+    if (live && live->peer && !live->shadow && mm_member_owes(live) != MILTER_STEP_NONE)
+        milter_peer_limit(live->peer, mm_relay_time_for(relay, live, G_MAXDOUBLE));
+}
+
+void
+mm_content_take(MmRelay *relay, MilterStep step, const MilterFrame *frame)
+{
+    MmTransaction *transaction = relay->transaction;
+
+    /* The answer was given, and the MTA had sent more before it read it. */
+    if (!transaction) {
+        static const MmVerdict none;
+
+        if (milter_session_owed(relay->session) != MILTER_STEP_NONE)
+            mm_relay_answer(relay, &none);
+        return;
+    }
+    if (!transaction->has_begun)
+        begin_content(relay);
+    if (!relay->transaction)
+        return;
+    if (!mm_verdict_is_set(&transaction->refusal)) {
+        switch (step) {
+        case MILTER_STEP_HEADER:
+            take_header(relay, frame);
+            break;
+        case MILTER_STEP_EOH:
+            transaction->message->headers_over = TRUE;
+            transaction->message->has_eoh = TRUE;
+            break;
+        case MILTER_STEP_BODY:
+            take_body(relay, frame);
+            break;
+        default:
+            take_end_of_message(relay, frame);
+        }
+    }
+    mm_relay_advance(relay);
+}

@@ -1,0 +1,168 @@
+/* delivery.c - what the children changed, on its way to the MTA
+ *
+ * Edits are collected in chain order as the children finish; when the last is through
+ * they go out in one flush: the edits, the last replacement of the body in one unbroken
+ * run, and the final reply. */
+#include "config.h"
+#include "src/relay-internal.h"
+
+#include <string.h>
+
+#include "libmilter-core/log.h"
+
+#define FLUSH_MAX (256 * 1024) /* bytes queued towards the MTA before the flush waits */
+#define CR '\r'
+#define LF '\n'
+
+/* The body as the MTA would show it to the next filter: bare LF becomes CRLF, the last line
+ * is ended.  Takes over RAW; NULL when it is empty, or cannot be held. */
+static MilterSpool *
+normalise_body(MmHost *host, MilterSpool *raw)
+{
+    MilterSpool *body = milter_spool_new(&host->budget);
+    GByteArray *out = g_byte_array_new();
+    guint64 offset = 0;
+    guint8 last = LF;
+    gboolean is_good = TRUE;
+
+    while (is_good && offset < milter_spool_size(raw)) {
+        gsize size;
+        const guint8 *bytes = milter_spool_read(raw, offset, MILTER_CHUNK_SIZE, &size, NULL);
+
+        is_good = bytes != NULL;
+        for (gsize i = 0; is_good && i < size; i++) {
+            if (bytes[i] == LF && last != CR)
+                g_byte_array_append(out, (const guint8 *)"\r", 1);
+            g_byte_array_append(out, bytes + i, 1);
+            last = bytes[i];
+        }
+        offset += size;
+        is_good = is_good && milter_spool_append(body, out->data, out->len, NULL);
+        g_byte_array_set_size(out, 0);
+    }
+    if (is_good && last != LF)
+        is_good = milter_spool_append(body, "\r\n", 2, NULL);
+    g_byte_array_unref(out);
+    milter_spool_unref(&raw);
+    if (!is_good || milter_spool_size(body) == 0)
+        milter_spool_unref(&body);
+    return body;
+}
+
+static gboolean
+has_later_reader(MmRelay *relay, const MmMember *member)
+{
+    for (const MmMember *m = member + 1; m < relay->members + relay->n_members; m++)
+        if (m->peer && (m->state == MM_MEMBER_ACTIVE || m->shadow))
+            return TRUE;
+    return FALSE;
+}
+
+static void
+take_body(MmRelay *relay, MmMember *member)
+{
+    MmTransaction *transaction = relay->transaction;
+
+    if (!member->new_body)
+        return;
+    milter_spool_unref(&transaction->new_body);
+    transaction->new_body = g_steal_pointer(&member->new_body);
+    transaction->body_replaced = TRUE;
+    if (has_later_reader(relay, member))
+        milter_message_set_body(
+            milter_message_edit(&transaction->message),
+            normalise_body(relay->host, milter_spool_ref(transaction->new_body)));
+}
+
+static void
+take_header_edit(MmRelay *relay, MmMember *member, const MilterFrame *frame)
+{
+    MmTransaction *transaction = relay->transaction;
+    gboolean child_space =
+        (milter_peer_option(member->peer)->steps & SMFIP_HDR_LEADSPC) != 0;
+    MilterHeaderEdit edit;
+
+    /* It was checked when it came. */
+    if (!milter_reply_parse_header(frame, &edit, NULL))
+        return;
+    if (transaction->keeps_fields)
+        mm_dialect_edit(&relay->dialect, &relay->host->budget,
+                        milter_message_edit(&transaction->message), frame->command, &edit,
+                        child_space, &transaction->edits);
+    else
+        mm_dialect_pass(frame->command, &edit, child_space,
+                        transaction->message->has_leading_space, &transaction->edits);
+}
+
+void
+mm_delivery_take_edits(MmRelay *relay, MmMember *member)
+{
+    const guint8 *bytes = milter_buffer_bytes(&member->edits);
+    gsize left = milter_buffer_size(&member->edits);
+    MilterFrame frame;
+
+    /* Its reading is over: what only it held need not be copied for editing. */
+    milter_message_unref(&member->message);
+    while (left && milter_frame_peek(bytes, left, MILTER_PACKET_MAX, &frame) == MILTER_FRAME_OK) {
+        switch (frame.command) {
+        case SMFIR_ADDHEADER:
+        case SMFIR_INSHEADER:
+        case SMFIR_CHGHEADER:
+            take_header_edit(relay, member, &frame);
+            break;
+        case SMFIR_QUARANTINE:
+            relay->transaction->quarantined = TRUE;
+            /* fall through */
+        default:
+            milter_buffer_append(&relay->transaction->edits, frame.wire, frame.wire_size);
+        }
+        bytes += frame.wire_size;
+        left -= frame.wire_size;
+    }
+    take_body(relay, member);
+}
+
+void
+mm_delivery_continue(MmRelay *relay)
+{
+    static const MmVerdict none;
+    MmTransaction *transaction = relay->transaction;
+    guint64 size = transaction->new_body ? milter_spool_size(transaction->new_body) : 0;
+
+    while (transaction->delivered < size) {
+        gsize got;
+        g_autoptr(GError) error = NULL;
+        const guint8 *bytes;
+
+        if (milter_session_unsent(relay->session) > FLUSH_MAX)
+            return;
+        bytes = milter_spool_read(transaction->new_body, transaction->delivered,
+                                  MILTER_CHUNK_SIZE, &got, &error);
+        if (!bytes) {
+            MmVerdict verdict = { .reply = SMFIR_TEMPFAIL };
+
+            milter_error("session=%u message=%u step=eom error=\"%s\" verdict=temporary-failure",
+                         relay->tag, relay->n_messages, error->message);
+            mm_relay_answer(relay, &verdict);
+            return;
+        }
+        milter_session_replace_body(relay->session, bytes, got);
+        transaction->delivered += got;
+    }
+    mm_relay_answer(relay, &none);
+}
+
+void
+mm_delivery_start(MmRelay *relay)
+{
+    MmTransaction *transaction = relay->transaction;
+
+    transaction->is_delivering = TRUE;
+    if (milter_buffer_size(&transaction->edits))
+        milter_session_edit(relay->session, milter_buffer_bytes(&transaction->edits),
+                            milter_buffer_size(&transaction->edits));
+    /* Replaced by nothing is not the same as not replaced. */
+    if (transaction->body_replaced && milter_spool_size(transaction->new_body) == 0)
+        milter_session_replace_body(relay->session, NULL, 0);
+    mm_delivery_continue(relay);
+}

@@ -1,0 +1,465 @@
+/* member.c - a child's part in a session: state, sending, replies, failure */
+#include "config.h"
+#include "src/relay-internal.h"
+
+#include <string.h>
+
+#include "libmilter-core/log.h"
+
+#define EDITS_MAX (16 * 1024 * 1024) /* bytes of one child's modification requests */
+#define WARN_INTERVAL 3600.0         /* s between warnings about a fallback to accept */
+
+static void
+count(MmMember *member, MmChildStat which)
+{
+    MmStats *stats = member->relay->host->stats;
+
+    if (stats)
+        mm_stats_count_child(stats, member->child->index, which);
+}
+
+/* --- failing --- */
+
+/* A child that falls back to accept lets mail pass unfiltered: worth a warning, but not one a
+ * mail. */
+static MilterLogLevel
+failure_level(MmMember *member)
+{
+    MmHost *host = member->relay->host;
+    MmChildMemory *memory = &host->memories[member->child->index];
+    double now = milter_loop_now(host->loop);
+
+    if (member->child->fallback != MILTER_FALLBACK_ACCEPT && !member->child->evaluation_mode)
+        return MILTER_LOG_WARNING;
+    if (memory->warned_at && now - memory->warned_at < WARN_INTERVAL) {
+        memory->n_silent++;
+        return MILTER_LOG_DEBUG;
+    }
+    memory->warned_at = now;
+    return MILTER_LOG_WARNING;
+}
+
+static const char *
+failure_name(MilterPeerFailure failure)
+{
+    switch (failure) {
+    case MILTER_PEER_CONNECT:
+        return "connect";
+    case MILTER_PEER_TIMEOUT:
+        return "timeout";
+    case MILTER_PEER_PROTOCOL:
+        return "protocol";
+    case MILTER_PEER_LIMIT:
+        return "limit";
+    default:
+        return "closed";
+    }
+}
+
+static void
+log_failure(MmMember *member, MilterPeerFailure failure, const char *step, const char *cause)
+{
+    MilterLogLevel level = failure_level(member);
+    MmChildMemory *memory = &member->relay->host->memories[member->child->index];
+    g_autofree char *safe = NULL;
+
+    if (!MILTER_LOG_ENABLED(level))
+        return;
+    safe = g_strescape(cause, NULL);
+    milter_log_write(level,
+                     "session=%u child=%s step=%s failure=%s cause=\"%s\" fallback=%s spec=%s%s",
+                     member->relay->tag, member->child->name, step, failure_name(failure), safe,
+                     member->child->evaluation_mode
+                         ? "none(evaluation)"
+                         : milter_fallback_name(member->child->fallback),
+                     member->child->spec,
+                     level == MILTER_LOG_WARNING &&
+                             member->child->fallback == MILTER_FALLBACK_ACCEPT
+                         ? " note=\"further ones within the hour are not logged\"" : "");
+    if (level == MILTER_LOG_WARNING && memory->n_silent) {
+        milter_warning("child=%s failures_not_logged=%u", member->child->name, memory->n_silent);
+        memory->n_silent = 0;
+    }
+}
+
+static const char *
+step_of_failure(const MmMember *member)
+{
+    MilterStep owed = mm_member_owes(member);
+
+    if (member->state == MM_MEMBER_CONNECTING)
+        return "negotiation";
+    if (owed != MILTER_STEP_NONE)
+        return milter_step_name(owed);
+    return member->relay->step != MILTER_STEP_NONE ? milter_step_name(member->relay->step) : "idle";
+}
+
+void
+mm_member_fail(MmMember *member, MilterPeerFailure failure, const char *cause)
+{
+    if (member->state == MM_MEMBER_FAILED)
+        return;
+    log_failure(member, failure, step_of_failure(member), cause);
+    count(member, MM_CHILD_STAT_FAILURES);
+    if (failure == MILTER_PEER_TIMEOUT)
+        count(member, MM_CHILD_STAT_TIMEOUTS);
+    member->state = MM_MEMBER_FAILED;
+    member->has_gone = FALSE;
+    mm_member_forget_message(member);
+    milter_peer_free(&member->peer);
+}
+
+/* --- what the child sends --- */
+
+static void
+on_negotiated(MilterPeer *peer, gpointer data)
+{
+    MmMember *member = data;
+    MmRelay *relay = member->relay;
+
+    member->state = MM_MEMBER_ACTIVE;
+    relay->host->memories[member->child->index].has_answered = TRUE;
+    count(member, MM_CHILD_STAT_SESSIONS);
+    mm_relay_advance(relay);
+}
+
+static void
+on_reply(MilterPeer *peer, MilterStep step, const MilterFrame *frame, gpointer data)
+{
+    MmMember *member = data;
+    MmRelay *relay = member->relay;
+
+    /* Sendmail's "bogus response"; Postfix hangs up on the client. */
+    if (frame->command == SMFIR_SHUTDOWN && relay->mta == MM_MTA_SENDMAIL) {
+        mm_member_fail(member, MILTER_PEER_PROTOCOL, "SMFIR_SHUTDOWN, which Sendmail does not take");
+        mm_relay_advance(relay);
+        return;
+    }
+    milter_debug("session=%u child=%s step=%s reply=%c", relay->tag, member->child->name,
+                 milter_step_name(step), frame->command);
+    mm_member_note_reply(member, step, frame->command);
+    if (member->shadow)
+        mm_shadow_on_reply(member, step, frame);
+    else if (step == MILTER_STEP_HEADER || step == MILTER_STEP_EOH || step == MILTER_STEP_BODY ||
+             step == MILTER_STEP_EOM)
+        mm_content_on_reply(member, step, frame);
+    else
+        mm_chain_on_reply(member, step, frame);
+    mm_relay_advance(relay);
+}
+
+static void
+collect_body(MmMember *member, const MilterFrame *frame)
+{
+    g_autoptr(GError) error = NULL;
+
+    /* Postfix keeps only the first unbroken run and treats a second as the filter's error. */
+    if (member->body_closed && member->relay->mta == MM_MTA_POSTFIX) {
+        mm_member_fail(member, MILTER_PEER_PROTOCOL,
+                       "the body was replaced in two runs with other changes between them");
+        return;
+    }
+    if (!member->new_body)
+        member->new_body = milter_spool_new(&member->relay->host->budget);
+    if (!milter_spool_append(member->new_body, frame->payload, frame->size, &error))
+        mm_member_fail(member, MILTER_PEER_LIMIT, error->message);
+}
+
+static void
+on_edit(MilterPeer *peer, const MilterFrame *frame, gpointer data)
+{
+    MmMember *member = data;
+    MmRelay *relay = member->relay;
+
+    if (member->shadow) {
+        milter_info("session=%u child=%s evaluation=yes would=%s", relay->tag, member->child->name,
+                    milter_reply_name(frame->command));
+        return;
+    }
+    count(member, MM_CHILD_STAT_EDITS);
+    if (frame->command == SMFIR_REPLBODY) {
+        collect_body(member, frame);
+    } else {
+        member->body_closed = member->new_body != NULL;
+        if (milter_buffer_size(&member->edits) + frame->wire_size > EDITS_MAX)
+            mm_member_fail(member, MILTER_PEER_LIMIT, "too many changes to one message");
+        else
+            milter_buffer_append(&member->edits, frame->wire, frame->wire_size);
+    }
+    if (member->state == MM_MEMBER_FAILED)
+        mm_relay_advance(relay);
+}
+
+/* As both MTAs restart their timer, so does the child's own; the MTA's wait stays. */
+static void
+on_progress(MilterPeer *peer, gpointer data)
+{
+    MmMember *member = data;
+    MilterStep step = milter_peer_owes(peer);
+
+    milter_peer_extend(peer, mm_relay_time_for(member->relay, member,
+                                               mm_member_timeout(member, step)));
+}
+
+static void
+on_drained(MilterPeer *peer, gpointer data)
+{
+    mm_relay_advance(((MmMember *)data)->relay);
+}
+
+static void
+on_failed(MilterPeer *peer, MilterPeerFailure failure, const char *cause, gpointer data)
+{
+    MmMember *member = data;
+
+    /* An MTA notices only when it has something to send: until then nothing has failed. */
+    if (failure == MILTER_PEER_CLOSED && member->state != MM_MEMBER_CONNECTING &&
+        milter_peer_owes(peer) == MILTER_STEP_NONE && !mm_member_is_reading(member)) {
+        member->has_gone = TRUE;
+        g_free(member->gone_cause);
+        member->gone_cause = g_strdup(cause);
+        milter_peer_free(&member->peer);
+        if (!member->shadow)
+            return;
+        mm_member_fail(member, failure, member->gone_cause);
+        mm_relay_advance(member->relay);
+        return;
+    }
+    mm_member_fail(member, failure, cause);
+    mm_relay_advance(member->relay);
+}
+
+static const MilterPeerHandler peer_handler = {
+    .on_negotiated = on_negotiated,
+    .on_reply = on_reply,
+    .on_edit = on_edit,
+    .on_progress = on_progress,
+    .on_drained = on_drained,
+    .on_failed = on_failed,
+};
+
+/* --- life --- */
+
+void
+mm_member_init(MmMember *member, MmRelay *relay, const MmChild *child)
+{
+    member->relay = relay;
+    member->child = child;
+    member->state = MM_MEMBER_CONNECTING;
+    if (child->evaluation_mode)
+        mm_shadow_new(member);
+}
+
+void
+mm_member_connect(MmMember *member, double time_left)
+{
+    MmHost *host = member->relay->host;
+    const MmChildMemory *memory = &host->memories[member->child->index];
+    double retry_for = 0;
+
+    /* After a start of the whole machine children may need a moment. */
+    if (!memory->has_answered)
+        retry_for = host->started_at + host->settings->startup_grace - milter_loop_now(host->loop);
+    member->peer = milter_peer_new(host->loop, member->child->endpoint, &member->relay->offer,
+                                   MIN(member->child->connection_timeout, time_left),
+                                   MIN(member->child->reading_timeout, time_left),
+                                   MAX(0, retry_for), &peer_handler, member);
+}
+
+void
+mm_member_forget_message(MmMember *member)
+{
+    milter_message_unref(&member->message);
+    milter_buffer_clear(&member->edits);
+    milter_spool_unref(&member->new_body);
+    member->phase = MM_READ_NOT;
+    member->skips_body = FALSE;
+    member->body_closed = FALSE;
+    member->unread = 0;
+}
+
+void
+mm_member_clear(MmMember *member)
+{
+    mm_member_forget_message(member);
+    mm_shadow_free(&member->shadow);
+    milter_peer_free(&member->peer);
+    g_clear_pointer(&member->gone_cause, g_free);
+}
+
+/* --- sending --- */
+
+double
+mm_member_timeout(const MmMember *member, MilterStep step)
+{
+    switch (step) {
+    case MILTER_STEP_HEADER:
+    case MILTER_STEP_EOH:
+    case MILTER_STEP_BODY:
+    case MILTER_STEP_EOM:
+        return member->child->end_of_message_timeout;
+    default:
+        return member->child->reading_timeout;
+    }
+}
+
+static const MilterMacros *
+macros_for(const MmMember *member)
+{
+    return member->shadow ? mm_shadow_macros(member) : member->relay->macros;
+}
+
+/* The macros of a command, as this child would get them from the MTA itself. */
+static void
+send_macros(MmMember *member, guint8 command)
+{
+    MilterStage stage = milter_stage_of_command(command);
+    const char *list = NULL;
+
+    if (stage != MILTER_STAGE_NONE) {
+        list = milter_peer_option(member->peer)->macros[stage];
+        if (!list || !*list)
+            list = mm_negotiation_default_macros(member->relay, stage);
+    }
+    (void)milter_macros_append_packet(macros_for(member), command, list,
+                                      milter_peer_out(member->peer));
+}
+
+static gboolean
+has_macros_for(MmMember *member, MilterStep step, guint8 command)
+{
+    MmRelay *relay = member->relay;
+
+    if (!milter_macros_has(macros_for(member), command))
+        return FALSE;
+    switch (step) {
+    case MILTER_STEP_HEADER:
+        return !member->sent_field_macros;
+    case MILTER_STEP_BODY:
+        return !member->sent_chunk_macros;
+    case MILTER_STEP_EOH:
+    case MILTER_STEP_EOM:
+        return TRUE;
+    default:
+        return member->shadow || (relay->fresh & (1u << (command - 'A')));
+    }
+}
+
+gboolean
+mm_member_send(MmMember *member, MilterStep step, const void *payload, gsize size, double timeout)
+{
+    guint8 command = milter_step_command(step);
+
+    if (has_macros_for(member, step, command)) {
+        send_macros(member, command);
+        member->sent_field_macros |= step == MILTER_STEP_HEADER;
+        member->sent_chunk_macros |= step == MILTER_STEP_BODY;
+    }
+    /* Both MTAs send the macros of a declined step: a later callback may look at them. */
+    if (!milter_peer_wants(member->peer, step)) {
+        milter_peer_flush(member->peer);
+        return FALSE;
+    }
+    count(member, MM_CHILD_STAT_COMMANDS);
+    return milter_peer_send(member->peer, step, payload, size, timeout);
+}
+
+gboolean
+mm_member_takes_part(MmMember *member, MilterStep step)
+{
+    if (member->shadow)
+        return member->peer && member->state != MM_MEMBER_LEFT;
+    switch (member->state) {
+    case MM_MEMBER_ACTIVE:
+        break;
+    case MM_MEMBER_REFUSED_MESSAGE:
+        if (step != MILTER_STEP_UNKNOWN && step != MILTER_STEP_HELO)
+            return FALSE;
+        break;
+    default:
+        return FALSE;
+    }
+    if (member->has_gone) {
+        mm_member_fail(member, MILTER_PEER_CLOSED, member->gone_cause);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+MilterStep
+mm_member_owes(const MmMember *member)
+{
+    return member->peer ? milter_peer_owes(member->peer) : MILTER_STEP_NONE;
+}
+
+gboolean
+mm_member_is_reading(const MmMember *member)
+{
+    return member->phase != MM_READ_NOT;
+}
+
+void
+mm_member_abort(MmMember *member)
+{
+    member->in_transaction = FALSE;
+    if (member->shadow) {
+        mm_shadow_abort(member);
+        return;
+    }
+    if (member->state == MM_MEMBER_ACCEPTED_MESSAGE || member->state == MM_MEMBER_REFUSED_MESSAGE) {
+        gboolean was_accepted = member->state == MM_MEMBER_ACCEPTED_MESSAGE;
+
+        member->state = MM_MEMBER_ACTIVE;
+        /* Sendmail is through with a filter that accepted the message; Postfix is not. */
+        if (was_accepted && member->relay->mta == MM_MTA_SENDMAIL)
+            return;
+    }
+    if (member->state == MM_MEMBER_ACTIVE && member->peer)
+        milter_peer_abort(member->peer);
+}
+
+void
+mm_member_begin_transaction(MmMember *member)
+{
+    /* A child that only evaluates may still be at an earlier message. */
+    if (member->shadow)
+        return;
+    if (member->state == MM_MEMBER_ACCEPTED_MESSAGE || member->state == MM_MEMBER_REFUSED_MESSAGE)
+        member->state = MM_MEMBER_ACTIVE;
+    member->in_transaction = FALSE;
+    member->sent_field_macros = FALSE;
+    member->sent_chunk_macros = FALSE;
+}
+
+void
+mm_member_note_reply(MmMember *member, MilterStep step, guint8 reply)
+{
+    switch (reply) {
+    case SMFIR_ACCEPT:
+        count(member, MM_CHILD_STAT_ACCEPTED);
+        break;
+    case SMFIR_REJECT:
+    case SMFIR_REPLYCODE:
+        count(member, MM_CHILD_STAT_REJECTED);
+        break;
+    case SMFIR_TEMPFAIL:
+        count(member, MM_CHILD_STAT_TEMPFAILED);
+        break;
+    case SMFIR_DISCARD:
+        count(member, MM_CHILD_STAT_DISCARDED);
+        break;
+    default:
+        break;
+    }
+    switch (mm_verdict_scope(reply, step)) {
+    case MM_SCOPE_CONNECTION:
+        member->state = MM_MEMBER_LEFT;
+        break;
+    case MM_SCOPE_MESSAGE:
+        member->state = reply == SMFIR_ACCEPT ? MM_MEMBER_ACCEPTED_MESSAGE
+                                              : MM_MEMBER_REFUSED_MESSAGE;
+        break;
+    default:
+        break;
+    }
+}

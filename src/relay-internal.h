@@ -1,0 +1,210 @@
+/* relay-internal.h - what the files of the relay share
+ *
+ *   relay.c        the session's side: dispatch of commands, the MTA's wait, answers
+ *   negotiation.c  the offer to the children, the answer to the MTA, macro lists
+ *   chain.c        envelope steps: one child after another
+ *   content.c      headers and body: the live child, the journal, whose turn it is
+ *   delivery.c     end of message: edits and the last body to the MTA, in one flush
+ *   member.c       a child's part in a session: state, sending, replies, failure
+ *   shadow.c       children that only evaluate
+ *
+ * One direction: relay.c calls the others; they call back only mm_relay_advance()
+ * and mm_relay_answer(). */
+#ifndef MM_RELAY_INTERNAL_H
+#define MM_RELAY_INTERNAL_H
+
+#include "libmilter-client/session.h"
+#include "libmilter-core/macros.h"
+#include "libmilter-core/message.h"
+#include "libmilter-server/peer.h"
+#include "src/dialect.h"
+#include "src/relay.h"
+#include "src/verdict.h"
+
+G_BEGIN_DECLS
+
+/* Where a child is in this session. */
+typedef enum {
+    MM_MEMBER_CONNECTING, /* not yet negotiated */
+    MM_MEMBER_ACTIVE,
+    MM_MEMBER_ACCEPTED_MESSAGE, /* gets nothing more of this message */
+    MM_MEMBER_REFUSED_MESSAGE,  /* the same; still asked about UNKNOWN and HELO */
+    MM_MEMBER_LEFT,             /* gave its answer for the connection */
+    MM_MEMBER_FAILED,           /* its fallback is its answer to everything */
+} MmMemberState;
+
+/* How far a member has read the message. */
+typedef enum {
+    MM_READ_NOT, /* has not begun */
+    MM_READ_HEADERS,
+    MM_READ_EOH,
+    MM_READ_BODY,
+    MM_READ_EOM,
+    MM_READ_DONE, /* EOM was sent */
+} MmReadPhase;
+
+typedef struct _MmShadow MmShadow;
+
+/* A child's part in a session. */
+typedef struct {
+    MmRelay *relay;       /* parent */
+    const MmChild *child; /* borrowed */
+    MilterPeer *peer;     /* owned; NULL when over */
+    MmShadow *shadow;     /* owned; only with evaluation_mode */
+    guint8 state;         /* MmMemberState */
+    guint8 phase;         /* MmReadPhase */
+    guint8 in_transaction : 1; /* an ABORT would concern it */
+    guint8 skips_body : 1;     /* said SMFIR_SKIP */
+    guint8 has_gone : 1;       /* the connection ended while nothing was asked of it */
+    guint8 sent_field_macros : 1;
+    guint8 sent_chunk_macros : 1;
+    MilterMessage *message; /* the version it reads; owned reference */
+    guint next_place;       /* header to read next */
+    guint64 body_offset;    /* body byte to read next */
+    gsize unread;           /* bytes of the journal it has still to read, while it is live */
+    MilterBuffer edits;     /* its modification requests at EOM, as packets */
+    MilterSpool *new_body;  /* its replacement of the body; owned */
+    gboolean body_closed;   /* another edit came after its replacement */
+    char *gone_cause;       /* why, with has_gone; owned */
+} MmMember;
+
+/* One message, from MAIL to its end. */
+typedef struct {
+    MilterMessage *message; /* the newest version; owned reference */
+    guint turn;             /* the member that reads now, by index */
+    guint8 has_begun : 1;    /* a part of the content has come */
+    guint8 keeps_fields : 1; /* the journal has every header from the first on */
+    guint8 keeps_body : 1;   /* and the whole body */
+    guint8 is_paused : 1;    /* the session is paused for the live child */
+    guint8 body_replaced : 1;
+    guint8 quarantined : 1;
+    guint8 is_delivering : 1; /* the final flush has begun */
+    guint8 journal_broken : 1; /* a limit was met: later children cannot be served */
+    MmVerdict refusal;        /* held for the next step with a reply */
+    MilterBuffer edits;       /* packets for the MTA */
+    MilterSpool *new_body;    /* last replacement; owned */
+    guint64 delivered;        /* bytes of it that were sent */
+    double started_at;        /* loop time of MAIL */
+    guint64 body_bytes;       /* from the MTA */
+    guint n_headers;          /* from the MTA */
+} MmTransaction;
+
+struct _MmRelay {
+    MmHost *host; /* borrowed */
+    MmRelayEnded ended;
+    gpointer ended_data; /* borrowed */
+    guint tag;           /* session number, for log lines */
+    MilterSession *session; /* owned; NULL once the MTA is gone */
+    MilterOption offer;     /* what the MTA offered */
+    MilterMacros *macros;   /* owned */
+    MmDialect dialect;      /* how this MTA numbers headers */
+    MmMta mta;
+    guint n_members;
+    MmMember *members;      /* owned, in chain order */
+    MilterStep step;        /* envelope step that is being asked, or MILTER_STEP_NONE */
+    guint turn;             /* the member it is asked of */
+    const guint8 *payload;  /* of that command: in the receive buffer, or in COPY */
+    gsize payload_size;
+    guint8 *copy;        /* owned */
+    guint32 fresh;       /* commands (bit: byte - 'A') whose macros came for this occurrence */
+    double deadline;     /* loop time at which the MTA's wait ends, 0 when it does not wait */
+    MilterTimer progress;
+    MilterTimer negotiating; /* until all children have answered */
+    MmTransaction *transaction; /* owned; NULL between messages */
+    MmVerdict data_refusal;       /* for DATA and RCPT after a refused DATA */
+    MmVerdict connection_refusal; /* for everything after a refused CONNECT or HELO */
+    guint n_messages;
+    guint8 is_negotiated : 1;
+    guint8 has_aborted : 1; /* children got our ABORT: the MTA's own for it is swallowed */
+    guint8 is_over : 1;     /* the session is over; shadows may still work */
+    guint8 is_advancing : 1;
+    guint8 advance_again : 1;
+    guint8 lists_macros[MILTER_N_STAGES]; /* whether we asked the MTA for a list */
+};
+
+/* relay.c */
+/* Go on with whatever is waited for; after anything changed. */
+void mm_relay_advance(MmRelay *relay);
+/* Give VERDICT (none: continue) as the reply to the step that is owed. */
+void mm_relay_answer(MmRelay *relay, const MmVerdict *verdict);
+/* "Continue", or "accept" where no child will be asked anything more in this scope. */
+guint8 mm_relay_friendly_reply(MmRelay *relay, MilterStep step);
+/* Seconds a member may take for its answer: its own TIMEOUT, or what is left of the MTA's
+ * wait less a reserve for the members after it. */
+double mm_relay_time_for(MmRelay *relay, const MmMember *member, double timeout);
+/* ABORT to every member in the transaction, and forget the transaction. */
+void mm_relay_end_transaction(MmRelay *relay, gboolean abort);
+void mm_relay_check_end(MmRelay *relay);
+
+/* negotiation.c */
+void mm_negotiation_start(MmRelay *relay, const MilterOption *offer);
+/* Answer the MTA when all children have answered or failed. */
+void mm_negotiation_advance(MmRelay *relay);
+/* The names a child without a list of its own gets at a stage, as far as we know. */
+const char *mm_negotiation_default_macros(const MmRelay *relay, MilterStage stage);
+
+/* chain.c */
+void mm_chain_start(MmRelay *relay, MilterStep step, const MilterFrame *frame);
+void mm_chain_advance(MmRelay *relay);
+void mm_chain_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply);
+
+/* content.c */
+void mm_content_take(MmRelay *relay, MilterStep step, const MilterFrame *frame);
+void mm_content_advance(MmRelay *relay);
+void mm_content_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply);
+/* Send what can be sent of the version MEMBER reads; TRUE when its EOM was sent and
+ * answered, or will not be. */
+gboolean mm_content_pump(MmMember *member);
+void mm_content_begin_reading(MmMember *member, MilterMessage *message);
+MmTransaction *mm_transaction_new(MmRelay *relay);
+void mm_transaction_free(MmTransaction **transaction_p);
+
+/* delivery.c */
+/* Take over the edits of a member that is through with the message. */
+void mm_delivery_take_edits(MmRelay *relay, MmMember *member);
+/* All members are through: edits, body and the final reply to the MTA. */
+void mm_delivery_start(MmRelay *relay);
+void mm_delivery_continue(MmRelay *relay);
+
+/* member.c */
+void mm_member_init(MmMember *member, MmRelay *relay, const MmChild *child);
+void mm_member_connect(MmMember *member, double time_left);
+void mm_member_clear(MmMember *member);
+/* Send a step's command with its macros.  Returns whether a reply will come.  The member
+ * may have failed on return. */
+gboolean mm_member_send(MmMember *member, MilterStep step, const void *payload, gsize size,
+                        double timeout);
+/* The timeout of the child's own for a step. */
+double mm_member_timeout(const MmMember *member, MilterStep step);
+/* Whether it takes part in STEP now; may find out here that it has gone. */
+gboolean mm_member_takes_part(MmMember *member, MilterStep step);
+void mm_member_fail(MmMember *member, MilterPeerFailure failure, const char *cause);
+/* Drop what it has collected for this message. */
+void mm_member_forget_message(MmMember *member);
+void mm_member_abort(MmMember *member);
+/* A new message begins: who has answered for the last one is back. */
+void mm_member_begin_transaction(MmMember *member);
+/* Note its final reply at a step in its state. */
+void mm_member_note_reply(MmMember *member, MilterStep step, guint8 reply);
+MilterStep mm_member_owes(const MmMember *member);
+gboolean mm_member_is_reading(const MmMember *member);
+
+/* shadow.c */
+void mm_shadow_new(MmMember *member);
+void mm_shadow_free(MmShadow **shadow_p);
+/* Queue a command, a message or an end for a child that only evaluates. */
+void mm_shadow_command(MmMember *member, MilterStep step, const void *payload, gsize size);
+void mm_shadow_message(MmMember *member, MilterMessage *message);
+/* Its turn came before the message was complete: keep the version for then. */
+void mm_shadow_wait(MmMember *member, MilterMessage *message);
+gboolean mm_shadow_is_waiting(const MmMember *member);
+void mm_shadow_abort(MmMember *member);
+void mm_shadow_quit(MmMember *member);
+/* The macros as they were when the command it works on came. */
+const MilterMacros *mm_shadow_macros(const MmMember *member);
+void mm_shadow_advance(MmMember *member);
+void mm_shadow_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply);
+gboolean mm_shadow_is_busy(const MmMember *member);
+
+G_END_DECLS
+#endif

@@ -1,0 +1,640 @@
+/* relay.c - see relay.h and relay-internal.h */
+#include "config.h"
+#include "src/relay-internal.h"
+
+#include <string.h>
+
+#include "libmilter-core/log.h"
+
+#define MTA_SHARE 0.9          /* of the MTA's patience that is used */
+#define PROGRESS_INTERVAL 5.0  /* s; Sendmail waits 10 s for a packet */
+#define RESERVE_SHARE 0.05     /* of what is left, kept for each member after the one asked */
+#define RESERVE_MAX 0.5        /* s */
+
+void
+mm_host_init(MmHost *host, MilterLoop *loop, const MmSettings *settings, MmStats *stats)
+{
+    *host = (MmHost){ .loop = loop, .settings = settings, .stats = stats };
+    host->budget.memory_limit = settings->spool_memory_limit;
+    host->budget.message_limit = settings->spool_limit;
+    host->budget.directory = settings->spool_directory;
+    host->started_at = milter_loop_now(loop);
+    host->memories = g_new0(MmChildMemory, settings->children->len);
+}
+
+void
+mm_host_clear(MmHost *host)
+{
+    g_clear_pointer(&host->memories, g_free);
+}
+
+static void
+count(MmRelay *relay, MmStat which)
+{
+    if (relay->host->stats)
+        mm_stats_count(relay->host->stats, which);
+}
+
+/* --- the MTA's wait --- */
+
+static double
+mta_patience(MmRelay *relay, MilterStep step)
+{
+    const MmMtaTimeouts *timeouts = &relay->host->settings->timeouts[relay->mta];
+
+    switch (step) {
+    case MILTER_STEP_EOM:
+        return timeouts->eom;
+    case MILTER_STEP_HEADER:
+    case MILTER_STEP_EOH:
+    case MILTER_STEP_BODY:
+        return timeouts->content;
+    default:
+        return timeouts->command;
+    }
+}
+
+/* Postfix takes progress at every step but the negotiation, Sendmail only at EOM: it
+ * puts a filter that sends it elsewhere in the error state. */
+static gboolean
+may_send_progress(MmRelay *relay, MilterStep step)
+{
+    return step == MILTER_STEP_EOM || relay->mta == MM_MTA_POSTFIX;
+}
+
+static void
+start_wait(MmRelay *relay, MilterStep step)
+{
+    relay->deadline =
+        milter_loop_now(relay->host->loop) + MTA_SHARE * mta_patience(relay, step);
+    if (may_send_progress(relay, step))
+        milter_timer_start(&relay->progress, PROGRESS_INTERVAL);
+}
+
+static void
+stop_wait(MmRelay *relay)
+{
+    relay->deadline = 0;
+    milter_timer_stop(&relay->progress);
+}
+
+static void
+on_progress_due(MilterTimer *timer, gpointer data)
+{
+    MmRelay *relay = data;
+
+    if (!relay->session || milter_session_owed(relay->session) == MILTER_STEP_NONE)
+        return;
+    /* Between two packets of a replaced body it would end the replacement in Postfix. */
+    if (relay->transaction && relay->transaction->is_delivering)
+        return;
+    milter_session_progress(relay->session);
+    milter_timer_start(timer, PROGRESS_INTERVAL);
+}
+
+double
+mm_relay_time_for(MmRelay *relay, const MmMember *member, double timeout)
+{
+    double left, reserve;
+    guint later = 0;
+
+    if (!relay->deadline || member->shadow)
+        return timeout;
+    for (const MmMember *m = member + 1; m < relay->members + relay->n_members; m++)
+        if (!m->shadow && m->state == MM_MEMBER_ACTIVE)
+            later++;
+    left = relay->deadline - milter_loop_now(relay->host->loop);
+    reserve = MIN(left * RESERVE_SHARE, RESERVE_MAX) * later;
+    return CLAMP(left - reserve, 0, timeout);
+}
+
+/* --- answers --- */
+
+/* Whether no child will be asked anything more in SCOPE. */
+static gboolean
+nobody_listens(MmRelay *relay, MmScope scope)
+{
+    for (guint i = 0; i < relay->n_members; i++) {
+        const MmMember *member = &relay->members[i];
+
+        if (member->shadow && member->peer && member->state != MM_MEMBER_LEFT)
+            return FALSE;
+        switch (member->state) {
+        case MM_MEMBER_LEFT:
+            continue;
+        case MM_MEMBER_FAILED:
+            if (member->shadow || member->child->fallback == MILTER_FALLBACK_ACCEPT)
+                continue;
+            return FALSE;
+        case MM_MEMBER_ACCEPTED_MESSAGE:
+            if (scope == MM_SCOPE_MESSAGE)
+                continue;
+            return FALSE;
+        default:
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+/* "Continue", or "accept" where that spares the MTA the rest. */
+guint8
+mm_relay_friendly_reply(MmRelay *relay, MilterStep step)
+{
+    switch (step) {
+    case MILTER_STEP_CONNECT:
+    case MILTER_STEP_HELO:
+        return nobody_listens(relay, MM_SCOPE_CONNECTION) ? SMFIR_ACCEPT : SMFIR_CONTINUE;
+    case MILTER_STEP_MAIL:
+    case MILTER_STEP_RCPT:
+    case MILTER_STEP_DATA:
+    case MILTER_STEP_HEADER:
+    case MILTER_STEP_EOH:
+    case MILTER_STEP_BODY:
+        return nobody_listens(relay, MM_SCOPE_MESSAGE) ? SMFIR_ACCEPT : SMFIR_CONTINUE;
+    default:
+        return SMFIR_CONTINUE;
+    }
+}
+
+static MmStat
+stat_of(const MmRelay *relay, const MmVerdict *verdict)
+{
+    switch (verdict->reply) {
+    case SMFIR_REJECT:
+        return MM_STAT_REJECTED;
+    case SMFIR_TEMPFAIL:
+    case SMFIR_SHUTDOWN:
+        return MM_STAT_TEMPFAILED;
+    case SMFIR_REPLYCODE:
+        return verdict->text[0] == '4' ? MM_STAT_TEMPFAILED : MM_STAT_REJECTED;
+    case SMFIR_DISCARD:
+        return MM_STAT_DISCARDED;
+    default:
+        return relay->transaction && relay->transaction->quarantined ? MM_STAT_QUARANTINED
+                                                                     : MM_STAT_ACCEPTED;
+    }
+}
+
+static void
+log_message(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
+{
+    MmTransaction *transaction = relay->transaction;
+    const char *queue_id = milter_macros_get(relay->macros, "i");
+    double seconds = milter_loop_now(relay->host->loop) - transaction->started_at;
+    g_autofree char *id = milter_log_escape(queue_id ? queue_id : "-",
+                                            queue_id ? strlen(queue_id) : 1, 40);
+    g_autofree char *text = mm_verdict_text(verdict);
+
+    milter_log_write(MILTER_LOG_INFO,
+                     "session=%u message=%u queue_id=%s step=%s verdict=%s headers=%u "
+                     "body_bytes=%" G_GUINT64_FORMAT " edited=%s seconds=%.3f",
+                     relay->tag, relay->n_messages, id, milter_step_name(step), text,
+                     transaction->n_headers, transaction->body_bytes,
+                     milter_buffer_size(&transaction->edits) || transaction->body_replaced
+                         ? "yes" : "no",
+                     seconds);
+}
+
+/* The message is decided at STEP: count and log it, and let go of it. */
+static void
+end_message(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
+{
+    if (!relay->transaction)
+        return;
+    count(relay, stat_of(relay, verdict));
+    if (MILTER_LOG_ENABLED(MILTER_LOG_INFO))
+        log_message(relay, step, verdict);
+    mm_relay_end_transaction(relay, step != MILTER_STEP_EOM ||
+                                        mm_verdict_ends_step(verdict->reply, step));
+}
+
+static void
+end_step(MmRelay *relay)
+{
+    if (relay->step == MILTER_STEP_NONE)
+        return;
+    relay->fresh &= ~(1u << (milter_step_command(relay->step) - 'A'));
+    relay->step = MILTER_STEP_NONE;
+    relay->payload = NULL;
+    g_clear_pointer(&relay->copy, g_free);
+}
+
+/* What the answer to a step means for what comes next. */
+static void
+note_answer(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
+{
+    gboolean is_end = mm_verdict_ends_step(verdict->reply, step);
+
+    switch (step) {
+    case MILTER_STEP_CONNECT:
+    case MILTER_STEP_HELO:
+        if (is_end)
+            mm_verdict_copy(&relay->connection_refusal, verdict);
+        break;
+    case MILTER_STEP_MAIL:
+        if (is_end || verdict->reply == SMFIR_ACCEPT)
+            end_message(relay, step, verdict);
+        break;
+    case MILTER_STEP_DATA:
+        if (is_end && verdict->reply != SMFIR_DISCARD) {
+            /* The client may go on with RCPT; libmilter would not answer that. */
+            mm_verdict_copy(&relay->data_refusal, verdict);
+            break;
+        }
+        /* fall through */
+    case MILTER_STEP_RCPT:
+        if (verdict->reply == SMFIR_DISCARD || verdict->reply == SMFIR_ACCEPT ||
+            verdict->reply == SMFIR_SHUTDOWN)
+            end_message(relay, step, verdict);
+        break;
+    case MILTER_STEP_HEADER:
+    case MILTER_STEP_EOH:
+    case MILTER_STEP_BODY:
+        if (is_end || verdict->reply == SMFIR_ACCEPT)
+            end_message(relay, step, verdict);
+        break;
+    case MILTER_STEP_EOM:
+        end_message(relay, step, verdict);
+        break;
+    default:
+        break;
+    }
+}
+
+void
+mm_relay_answer(MmRelay *relay, const MmVerdict *verdict)
+{
+    MilterStep step = milter_session_owed(relay->session);
+    MmVerdict answer = { 0 };
+
+    mm_verdict_copy(&answer, verdict);
+    end_step(relay);
+    stop_wait(relay);
+    if (!mm_verdict_is_set(&answer))
+        answer.reply = mm_relay_friendly_reply(relay, step);
+    milter_debug("session=%u step=%s answer=%c", relay->tag, milter_step_name(step), answer.reply);
+    milter_session_reply(relay->session, answer.reply, answer.text,
+                         answer.text ? strlen(answer.text) + 1 : 0);
+    note_answer(relay, step, &answer);
+    mm_verdict_clear(&answer);
+}
+
+/* --- ends --- */
+
+void
+mm_relay_end_transaction(MmRelay *relay, gboolean abort)
+{
+    MmTransaction *transaction = relay->transaction;
+
+    if (transaction && transaction->is_paused && relay->session)
+        milter_session_resume(relay->session);
+    for (guint i = 0; i < relay->n_members; i++) {
+        MmMember *member = &relay->members[i];
+
+        if (abort && member->in_transaction)
+            mm_member_abort(member);
+        member->in_transaction = FALSE;
+        mm_member_forget_message(member);
+    }
+    if (abort && transaction)
+        relay->has_aborted = TRUE;
+    mm_transaction_free(&relay->transaction);
+    mm_verdict_clear(&relay->data_refusal);
+    milter_macros_end_transaction(relay->macros);
+}
+
+static void
+free_now(gpointer object)
+{
+    g_free(object);
+}
+
+static void
+release(MmRelay *relay)
+{
+    mm_relay_end_transaction(relay, FALSE);
+    for (guint i = 0; i < relay->n_members; i++)
+        mm_member_clear(&relay->members[i]);
+    g_clear_pointer(&relay->members, g_free);
+    relay->n_members = 0;
+    milter_timer_clear(&relay->progress);
+    milter_timer_clear(&relay->negotiating);
+    milter_session_free(&relay->session);
+    milter_macros_free(&relay->macros);
+    milter_option_clear(&relay->offer);
+    mm_verdict_clear(&relay->connection_refusal);
+    g_clear_pointer(&relay->copy, g_free);
+    milter_loop_free_later(relay->host->loop, free_now, relay);
+}
+
+void
+mm_relay_check_end(MmRelay *relay)
+{
+    if (!relay->is_over)
+        return;
+    for (guint i = 0; i < relay->n_members; i++)
+        if (relay->members[i].shadow && mm_shadow_is_busy(&relay->members[i]))
+            return;
+    relay->is_over = FALSE;
+    relay->ended(relay, relay->ended_data);
+    release(relay);
+}
+
+/* The MTA is through with us: the children are told, shadows finish their work. */
+static void
+end_session(MmRelay *relay, const char *why)
+{
+    if (relay->transaction) {
+        count(relay, MM_STAT_ABORTED);
+        milter_info("session=%u message=%u verdict=none reason=\"the session ended: %s\"",
+                    relay->tag, relay->n_messages, why);
+    }
+    end_step(relay);
+    stop_wait(relay);
+    milter_timer_stop(&relay->negotiating);
+    milter_session_free(&relay->session);
+    mm_relay_end_transaction(relay, TRUE);
+    for (guint i = 0; i < relay->n_members; i++) {
+        MmMember *member = &relay->members[i];
+
+        if (member->shadow) {
+            mm_shadow_quit(member);
+        } else if (member->peer) {
+            milter_peer_quit(member->peer, FALSE);
+            milter_peer_free(&member->peer);
+        }
+    }
+    milter_debug("session=%u end=\"%s\" messages=%u", relay->tag, why, relay->n_messages);
+    relay->is_over = TRUE;
+    mm_relay_check_end(relay);
+}
+
+/* --- what the MTA sends --- */
+
+static void
+on_negotiate(MilterSession *session, const MilterOption *offer, gpointer data)
+{
+    mm_negotiation_start(data, offer);
+}
+
+static void
+on_macros(MilterSession *session, const MilterFrame *frame, gpointer data)
+{
+    MmRelay *relay = data;
+    guint8 command = frame->payload[0];
+
+    if (milter_macros_set(relay->macros, frame))
+        for (guint i = 0; i < relay->n_members; i++) {
+            relay->members[i].sent_field_macros &= command != SMFIC_HEADER;
+            relay->members[i].sent_chunk_macros &= command != SMFIC_BODY;
+        }
+    if (command >= 'A' && command <= 'Z')
+        relay->fresh |= 1u << (command - 'A');
+}
+
+static void
+learn_mta(MmRelay *relay)
+{
+    const char *v = milter_macros_get(relay->macros, "v");
+
+    if (v)
+        relay->mta = strncmp(v, "Postfix", 7) == 0 ? MM_MTA_POSTFIX : MM_MTA_SENDMAIL;
+    mm_dialect_init(&relay->dialect, relay->mta);
+}
+
+static void
+begin_transaction(MmRelay *relay)
+{
+    if (relay->transaction)
+        mm_relay_end_transaction(relay, FALSE);
+    relay->has_aborted = FALSE;
+    mm_verdict_clear(&relay->data_refusal);
+    relay->transaction = mm_transaction_new(relay);
+    relay->n_messages++;
+    count(relay, MM_STAT_MESSAGES);
+    for (guint i = 0; i < relay->n_members; i++)
+        mm_member_begin_transaction(&relay->members[i]);
+}
+
+/* A refusal that an earlier answer has settled; NULL when children are to be asked. */
+static const MmVerdict *
+settled(MmRelay *relay, MilterStep step)
+{
+    if (mm_verdict_is_set(&relay->connection_refusal))
+        return &relay->connection_refusal;
+    if ((step == MILTER_STEP_RCPT || step == MILTER_STEP_DATA) &&
+        mm_verdict_is_set(&relay->data_refusal))
+        return &relay->data_refusal;
+    return NULL;
+}
+
+static void
+prepare_step(MmRelay *relay, MilterStep step)
+{
+    switch (step) {
+    case MILTER_STEP_CONNECT:
+        learn_mta(relay);
+        break;
+    case MILTER_STEP_HELO:
+        /* Ends a transaction; children get the HELO itself, as from the MTA. */
+        mm_relay_end_transaction(relay, FALSE);
+        break;
+    case MILTER_STEP_MAIL:
+        begin_transaction(relay);
+        break;
+    default:
+        break;
+    }
+}
+
+static void
+on_command(MilterSession *session, MilterStep step, const MilterFrame *frame, gboolean wants_reply,
+           gpointer data)
+{
+    MmRelay *relay = data;
+    const MmVerdict *refusal;
+
+    if (wants_reply)
+        start_wait(relay, step);
+    refusal = settled(relay, step);
+    if (refusal) {
+        if (wants_reply)
+            mm_relay_answer(relay, refusal);
+        return;
+    }
+    prepare_step(relay, step);
+    switch (step) {
+    case MILTER_STEP_HEADER:
+    case MILTER_STEP_EOH:
+    case MILTER_STEP_BODY:
+    case MILTER_STEP_EOM:
+        mm_content_take(relay, step, frame);
+        break;
+    default:
+        mm_chain_start(relay, step, frame);
+    }
+}
+
+static void
+on_abort(MilterSession *session, gpointer data)
+{
+    MmRelay *relay = data;
+    gboolean swallow = relay->has_aborted;
+
+    if (relay->transaction) {
+        count(relay, MM_STAT_ABORTED);
+        milter_info("session=%u message=%u verdict=none reason=\"aborted by the MTA\"", relay->tag,
+                    relay->n_messages);
+    }
+    end_step(relay);
+    stop_wait(relay);
+    mm_relay_end_transaction(relay, FALSE);
+    relay->has_aborted = FALSE;
+    if (swallow)
+        return;
+    /* Postfix sends ABORT also outside a transaction; what a child makes of it is its own. */
+    for (guint i = 0; i < relay->n_members; i++)
+        mm_member_abort(&relay->members[i]);
+}
+
+/* Another SMTP session on the same connection: everybody starts anew. */
+static void
+restart(MmRelay *relay)
+{
+    end_step(relay);
+    stop_wait(relay);
+    mm_relay_end_transaction(relay, TRUE);
+    mm_verdict_clear(&relay->connection_refusal);
+    milter_macros_clear(relay->macros);
+    relay->has_aborted = FALSE;
+    for (guint i = 0; i < relay->n_members; i++) {
+        MmMember *member = &relay->members[i];
+
+        if (member->peer && member->state != MM_MEMBER_FAILED) {
+            milter_peer_quit(member->peer, TRUE);
+            member->state = MM_MEMBER_ACTIVE;
+        }
+    }
+}
+
+static void
+on_quit(MilterSession *session, gboolean is_reused, gpointer data)
+{
+    if (is_reused)
+        restart(data);
+    else
+        end_session(data, "quit");
+}
+
+static void
+on_close(MilterSession *session, const char *why, gpointer data)
+{
+    MmRelay *relay = data;
+
+    /* An MTA that goes without QUIT is usual (Postfix' smtpd ends); a broken protocol is not. */
+    if (strncmp(why, "broke", 5) == 0 || strncmp(why, "sent", 4) == 0)
+        milter_warning("session=%u mta=\"%s\" action=\"connection closed\"", relay->tag, why);
+    end_session(relay, why);
+}
+
+static void
+on_drained(MilterSession *session, gpointer data)
+{
+    MmRelay *relay = data;
+
+    if (relay->transaction && relay->transaction->is_delivering)
+        mm_delivery_continue(relay);
+}
+
+static const MilterSessionHandler session_handler = {
+    .on_negotiate = on_negotiate,
+    .on_macros = on_macros,
+    .on_command = on_command,
+    .on_abort = on_abort,
+    .on_quit = on_quit,
+    .on_close = on_close,
+    .on_drained = on_drained,
+};
+
+/* --- going on --- */
+
+static void
+advance_once(MmRelay *relay)
+{
+    for (guint i = 0; i < relay->n_members; i++)
+        if (relay->members[i].shadow)
+            mm_shadow_advance(&relay->members[i]);
+    if (!relay->session)
+        mm_relay_check_end(relay);
+    else if (!relay->is_negotiated)
+        mm_negotiation_advance(relay);
+    else if (relay->step != MILTER_STEP_NONE)
+        mm_chain_advance(relay);
+    else if (relay->transaction)
+        mm_content_advance(relay);
+}
+
+void
+mm_relay_advance(MmRelay *relay)
+{
+    if (relay->is_advancing) {
+        relay->advance_again = TRUE;
+        return;
+    }
+    relay->is_advancing = TRUE;
+    do {
+        relay->advance_again = FALSE;
+        advance_once(relay);
+    } while (relay->advance_again);
+    relay->is_advancing = FALSE;
+}
+
+static void
+on_negotiation_due(MilterTimer *timer, gpointer data)
+{
+    MmRelay *relay = data;
+
+    for (guint i = 0; i < relay->n_members; i++)
+        if (relay->members[i].state == MM_MEMBER_CONNECTING)
+            mm_member_fail(&relay->members[i], MILTER_PEER_TIMEOUT,
+                           "not ready before the MTA's own timeout at the option negotiation");
+    mm_relay_advance(relay);
+}
+
+MmRelay *
+mm_relay_new(MmHost *host, int fd, MmRelayEnded ended, gpointer data)
+{
+    MmRelay *relay = g_new0(MmRelay, 1);
+    const GPtrArray *children = host->settings->children;
+
+    relay->host = host;
+    relay->ended = ended;
+    relay->ended_data = data;
+    relay->tag = ++host->next_tag;
+    relay->mta = host->settings->mta;
+    relay->step = MILTER_STEP_NONE;
+    relay->macros = milter_macros_new();
+    mm_dialect_init(&relay->dialect, relay->mta);
+    milter_timer_init(&relay->progress, host->loop, on_progress_due, relay);
+    milter_timer_init(&relay->negotiating, host->loop, on_negotiation_due, relay);
+    relay->members = g_new0(MmMember, children->len);
+    for (guint i = 0; i < children->len; i++) {
+        const MmChild *child = g_ptr_array_index(children, i);
+
+        if (child->enabled)
+            mm_member_init(&relay->members[relay->n_members++], relay, child);
+    }
+    relay->session = milter_session_new(host->loop, fd, &session_handler, relay);
+    count(relay, MM_STAT_SESSIONS);
+    return relay;
+}
+
+void
+mm_relay_free(MmRelay **relay_p)
+{
+    MmRelay *relay = g_steal_pointer(relay_p);
+
+    if (relay)
+        release(relay);
+}
