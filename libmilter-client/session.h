@@ -68,6 +68,7 @@ void milter_session_resume(MilterSession *session);
 /* What is in force on this connection; version 0 before the negotiation. */
 const MilterOption *milter_session_option(const MilterSession *session);
 
+/* Where the MTA is in the protocol. */
 MilterState milter_session_state(const MilterSession *session);
 
 /* Bytes queued towards the MTA. */

@@ -17,13 +17,14 @@ typedef struct {
     gsize capacity; /* size of the allocation */
 } MilterBuffer;
 
-/* Number of bytes held, and the first of them (NULL when none). */
+/* Number of bytes held. */
 static inline gsize
 milter_buffer_size(const MilterBuffer *buffer)
 {
     return buffer->end - buffer->start;
 }
 
+/* The first of them, NULL when there are none. */
 static inline const guint8 *
 milter_buffer_bytes(const MilterBuffer *buffer)
 {

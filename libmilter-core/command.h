@@ -46,6 +46,7 @@ typedef struct {
     gsize value_size;
 } MilterHeader;
 
+/* Parsers.  Strings of the result end with a NUL inside the payload. */
 gboolean milter_command_parse_connect(const MilterFrame *frame, MilterConnect *result,
                                       GError **error);
 gboolean milter_command_parse_helo(const MilterFrame *frame, const char **name, GError **error);

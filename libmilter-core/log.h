@@ -38,6 +38,8 @@ void milter_log_set_sink(MilterLogSink sink, gpointer data);
 /* "error", "warning", …; a static string. */
 const char *milter_log_level_name(MilterLogLevel level);
 
+/* Give a line to the sink whatever the levels are; control characters become spaces. The
+ * macros below ask for the level first. */
 void milter_log_write(MilterLogLevel level, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 #define MILTER_LOG_ENABLED(level) G_UNLIKELY((milter_log_levels & (level)) != 0)

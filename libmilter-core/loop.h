@@ -47,6 +47,7 @@ MilterLoop *milter_loop_new(void);
 MilterLoop *milter_loop_new_virtual(void);
 void milter_loop_free(MilterLoop **loop_p);
 
+/* The libev loop below, for watchers of one's own. */
 struct ev_loop *milter_loop_ev(MilterLoop *loop);
 
 /* Seconds on the loop's own monotonic clock, as of the start of this turn. */

@@ -8,6 +8,8 @@
 /* What separates names in a list, for both MTAs. */
 #define SEPARATORS " ,\t\r\n"
 
+#define STRINGS_MAX (MILTER_PACKET_MAX - 2) /* beside SMFIC_MACRO and the command's byte */
+
 /* One command's set: the strings of the packet as they came, without the command byte. */
 typedef struct {
     guint32 size;
@@ -212,13 +214,12 @@ select_macros(const Set *set, const char *list, guint8 *to)
     gsize name_size;
     gsize total = 0;
 
-    while (next_name(&list, &name, &name_size)) {
+    for (guint n = 0; n < MILTER_MACRO_NAMES_MAX && next_name(&list, &name, &name_size); n++) {
         const char *value = find_value(set, bare_name(name, name_size));
-        gsize value_size;
+        gsize value_size = value ? strlen(value) + 1 : 0;
 
-        if (value == NULL)
+        if (value == NULL || total + name_size + 1 + value_size > STRINGS_MAX)
             continue;
-        value_size = strlen(value) + 1;
         if (to) {
             memcpy(to + total, name, name_size);
             to[total + name_size] = '\0';

@@ -15,6 +15,7 @@ G_BEGIN_DECLS
 
 typedef struct _MilterMacros MilterMacros;
 
+/* An empty set of sets. */
 MilterMacros *milter_macros_new(void);
 void milter_macros_free(MilterMacros **macros_p);
 
@@ -42,10 +43,12 @@ const char *milter_macros_get_at(const MilterMacros *macros, guint8 command, con
 gboolean milter_macros_has(const MilterMacros *macros, guint8 command);
 
 /* Append a SMFIC_MACRO packet for COMMAND with the names of LIST (separated by
- * spaces), in the list's order, as far as they are defined in that command's set;
- * LIST NULL means the whole set as it came.  Like the MTAs, a packet without names is
- * sent when the set is there but has none of the list.  Nothing when there is no set.
- * Returns whether a packet was appended. */
+ * spaces or commas), spelled and in order as the list has them, as far as they are defined
+ * in that command's set; LIST NULL means the whole set as it came.  Like the MTAs, a packet
+ * without names is sent when the set is there but has none of the list.  Nothing when there
+ * is no set.  Of a list only the first MILTER_MACRO_NAMES_MAX names count, and no macro is
+ * taken that would make the packet longer than MILTER_PACKET_MAX: a child's list must not
+ * multiply what a client sent.  Returns whether a packet was appended. */
 gboolean milter_macros_append_packet(const MilterMacros *macros, guint8 command, const char *list,
                                      MilterBuffer *buffer);
 

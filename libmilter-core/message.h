@@ -39,21 +39,25 @@ typedef struct {
     gboolean is_complete;       /* the MTA sent EOM */
 } MilterMessage;
 
+/* A field with one reference; name and value are copied and counted against BUDGET. */
 MilterField *milter_field_new(MilterSpoolBudget *budget, const char *name, gsize name_size,
                               const char *value, gsize value_size);
 MilterField *milter_field_ref(MilterField *field);
 void milter_field_unref(MilterField *field);
+/* Size of name and value with their NULs, as in a packet's payload. */
 static inline gsize
 milter_field_wire_size(const MilterField *field)
 {
     return field->name_size + 1 + field->value_size + 1;
 }
+/* The value; the name is what WIRE begins with. */
 static inline const char *
 milter_field_value(const MilterField *field)
 {
     return field->wire + field->name_size + 1;
 }
 
+/* A message without fields, with one reference. */
 MilterMessage *milter_message_new(gboolean has_leading_space);
 MilterMessage *milter_message_ref(MilterMessage *message);
 void milter_message_unref(MilterMessage **message_p);
@@ -72,6 +76,7 @@ void milter_message_remove(MilterMessage *message, guint position);
 /* Take all places out of the list. */
 void milter_message_forget_fields(MilterMessage *message);
 
+/* The place at POSITION, which must be there; valid until the list changes. */
 static inline MilterPlace *
 milter_message_place(const MilterMessage *message, guint position)
 {

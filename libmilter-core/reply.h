@@ -46,6 +46,8 @@ guint32 milter_reply_action(guint8 reply);
 gboolean milter_reply_check(const MilterFrame *frame, MilterStep step, guint32 actions,
                             guint32 steps, GError **error);
 
+/* Parsers: whether the payload has the edit's form; results are views into it.  Values
+ * (an empty name, a negative index) are milter_reply_check()'s business. */
 gboolean milter_reply_parse_header(const MilterFrame *frame, MilterHeaderEdit *result,
                                    GError **error);
 gboolean milter_reply_parse_address(const MilterFrame *frame, MilterAddressEdit *result,

@@ -37,6 +37,7 @@ void milter_spool_unref(MilterSpool **spool_p);
 gboolean milter_spool_append(MilterSpool *spool, const void *bytes, gsize size, GError **error);
 gboolean milter_spool_is_broken(const MilterSpool *spool);
 
+/* Bytes appended so far. */
 guint64 milter_spool_size(const MilterSpool *spool);
 
 /* A view of up to MAX bytes at OFFSET, at least one byte if there is one.  *size is

@@ -57,7 +57,7 @@ parse_address(const char *spec, Address *address)
         address->name.local.sun_family = AF_UNIX;
         if (strlen(path) >= sizeof(address->name.local.sun_path))
             bench_die("%s: the path is too long for a unix socket", spec);
-        strcpy(address->name.local.sun_path, path);
+        memcpy(address->name.local.sun_path, path, strlen(path) + 1);
         address->size = sizeof(address->name.local);
         return;
     }

@@ -11,8 +11,8 @@ UNIT_TESTS = \
 	test/unit/test-reply \
 	test/unit/test-state
 check_PROGRAMS += $(UNIT_TESTS)
-TESTS += $(UNIT_TESTS)
-EXTRA_DIST +=
+TESTS += $(UNIT_TESTS) test/unit/lint
+EXTRA_DIST += test/unit/lint
 
 CORE_TEST_LIBS = libmilter-core.la $(GLIB_LIBS) $(EV_LIBS)
 

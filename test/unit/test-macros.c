@@ -199,6 +199,37 @@ test_append_packet(void)
     milter_macros_free(&macros);
 }
 
+/* A list cannot multiply what the MTA sent: neither by many names nor by large values. */
+static void
+test_list_ceilings(void)
+{
+    static const gsize value_size = 400 * 1024;
+    MilterMacros *macros = milter_macros_new();
+    MilterBuffer buffer = { 0 };
+    g_autoptr(GString) many = g_string_new(NULL);
+    g_autoptr(GString) payload = g_string_new("Cb");
+
+    for (guint i = 0; i < 20000; i++)
+        g_string_append(many, "a ");
+    SET(macros, "Ca\0x\0");
+    g_assert_true(milter_macros_append_packet(macros, 'C', many->str, &buffer));
+    g_assert_cmpuint(milter_buffer_size(&buffer), ==,
+                     MILTER_FRAME_HEAD + 1 + 4 * MILTER_MACRO_NAMES_MAX);
+    milter_buffer_clear(&buffer);
+
+    g_string_append_c(payload, '\0');
+    g_string_set_size(payload, payload->len + value_size);
+    memset(payload->str + payload->len - value_size, 'v', value_size);
+    g_string_append_len(payload, "\0a\0x\0", 5);
+    set(macros, payload->str, payload->len, TRUE);
+    g_assert_true(milter_macros_append_packet(macros, 'C', "b b b b a", &buffer));
+    g_assert_cmpuint(milter_buffer_size(&buffer), ==,
+                     MILTER_FRAME_HEAD + 1 + 2 * (2 + value_size + 1) + 4);
+    g_assert_cmpuint(milter_buffer_size(&buffer) - 4, <=, MILTER_PACKET_MAX);
+    milter_buffer_clear(&buffer);
+    milter_macros_free(&macros);
+}
+
 static void
 test_list_has(void)
 {
@@ -274,6 +305,7 @@ main(int argc, char **argv)
     g_test_add_func("/macros/every-command", test_every_command);
     g_test_add_func("/macros/forget", test_forget);
     g_test_add_func("/macros/append-packet", test_append_packet);
+    g_test_add_func("/macros/list-ceilings", test_list_ceilings);
     g_test_add_func("/macros/list-has", test_list_has);
     g_test_add_func("/macros/list-merge", test_list_merge);
     g_test_add_func("/macros/list-maximum", test_list_maximum);
