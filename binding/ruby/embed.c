@@ -1,0 +1,179 @@
+/* embed.c - the Ruby behind src/rules.h */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <ruby.h>
+#include <ruby/encoding.h>
+#include <ruby/thread.h>
+#include <signal.h>
+
+#include "binding/ruby/convert.h"
+#include "binding/ruby/gate.h"
+#include "binding/ruby/native.h"
+#include "libmilter-core/log.h"
+#include "src/rules.h"
+
+static gboolean is_started;
+static VALUE manager; /* Milter::Manager */
+
+static const char *
+library_directory(void)
+{
+    const char *given = g_getenv("MILTER_MANAGER_RUBYLIB");
+
+    return given && *given ? given : RUBYLIB_DIR;
+}
+
+/* What the interpreter needs before the first line of ours; ARGUMENT is our directory. */
+static VALUE
+prepare_body(VALUE argument)
+{
+    const char *directory = (const char *)argument;
+    VALUE path = rb_gv_get("$LOAD_PATH");
+
+    /* A daemon's locale says nothing about the files of mail systems. */
+    rb_enc_set_default_external(rb_enc_from_encoding(rb_utf8_encoding()));
+    ruby_script("milter-manager");
+    rb_ary_unshift(path, mm_convert_text(directory));
+    mm_native_define();
+    rb_require("milter/manager");
+    manager = rb_path2class("Milter::Manager");
+    return Qnil;
+}
+
+static gboolean
+ruby_rules_start(GError **error)
+{
+    /* Options make Ruby complete: gems, encodings, the load path. */
+    static char program[] = "milter-manager", option[] = "-e", script[] = "";
+    char *arguments[] = { program, option, script, NULL };
+    g_autoptr(GError) reason = NULL;
+    int status = ruby_setup();
+
+    if (status != 0) {
+        g_set_error(error, MM_RULES_ERROR, MM_RULES_ERROR_START,
+                    "Ruby does not start (status %d)", status);
+        return FALSE;
+    }
+    is_started = TRUE;
+    ruby_options(3, arguments);
+    rb_gc_register_address(&manager);
+    if (mm_gate_run(prepare_body, (VALUE)library_directory(), NULL, &reason))
+        return TRUE;
+    g_set_error(error, MM_RULES_ERROR, MM_RULES_ERROR_START,
+                "cannot load milter/manager.rb from %s, reinstall or set MILTER_MANAGER_RUBYLIB: "
+                "%s",
+                library_directory(), reason->message);
+    return FALSE;
+}
+
+static gboolean
+ruby_rules_load(const char *config_dir, MmSettings *settings, GError **error)
+{
+    VALUE argument = mm_convert_text(config_dir);
+    gboolean loaded;
+
+    mm_native_set_target(settings);
+    loaded = mm_gate_call(manager, "load_configuration", 1, &argument, NULL, error);
+    mm_native_set_target(NULL);
+    return loaded;
+}
+
+static char *
+ruby_rules_dump(void)
+{
+    g_autoptr(GError) error = NULL;
+    VALUE text;
+
+    if (!mm_gate_call(manager, "dump", 0, NULL, &text, &error)) {
+        milter_error("cannot show conditions: %s", error->message);
+        return g_strdup("");
+    }
+    return g_strndup(RSTRING_PTR(text), (gsize)RSTRING_LEN(text));
+}
+
+static pid_t
+ruby_rules_fork(GError **error)
+{
+    VALUE pid;
+
+    if (!mm_gate_call(rb_mProcess, "fork", 0, NULL, &pid, error))
+        return -1;
+    return NIL_P(pid) ? 0 : (pid_t)NUM2LONG(pid);
+}
+
+typedef struct {
+    void (*func)(gpointer data);
+    gpointer data;
+} Outside;
+
+static void *
+outside_unlocked(void *argument)
+{
+    Outside *outside = argument;
+
+    outside->func(outside->data);
+    return NULL;
+}
+
+static VALUE
+outside_body(VALUE argument)
+{
+    rb_thread_call_without_gvl(outside_unlocked, (void *)argument, RUBY_UBF_IO, NULL);
+    return Qnil;
+}
+
+static void
+ruby_rules_outside(void (*func)(gpointer data), gpointer data)
+{
+    Outside outside = { func, data };
+    g_autoptr(GError) error = NULL;
+
+    if (!mm_gate_run(outside_body, (VALUE)&outside, NULL, &error))
+        milter_error("Ruby: %s", error->message);
+}
+
+static void
+poll_once(gpointer data)
+{
+    (void)poll(data, 1, -1);
+}
+
+static void
+ruby_rules_run_worker(guint worker, int wake_fd)
+{
+    struct pollfd wake = { .fd = wake_fd, .events = POLLIN };
+    VALUE number = UINT2NUM(worker);
+    g_autoptr(GError) error = NULL;
+
+    if (!mm_gate_call(manager, "start_worker", 1, &number, NULL, &error))
+        milter_error("%s", error->message);
+    /* Other Ruby threads run meanwhile; an interrupt for this one only makes it look again. */
+    while (!(wake.revents & POLLIN))
+        ruby_rules_outside(poll_once, &wake);
+}
+
+static void
+ruby_rules_stop(void)
+{
+    if (is_started)
+        (void)ruby_cleanup(0);
+    is_started = FALSE;
+}
+
+const MmRules *
+mm_rules_ruby(void)
+{
+    static const MmRules rules = {
+        .start = ruby_rules_start,
+        .load = ruby_rules_load,
+        .dump = ruby_rules_dump,
+        .fork = ruby_rules_fork,
+        .outside = ruby_rules_outside,
+        .run_worker = ruby_rules_run_worker,
+        .stop = ruby_rules_stop,
+    };
+
+    return &rules;
+}

@@ -1,0 +1,72 @@
+/* gate.c - see gate.h */
+#include "config.h"
+#include "binding/ruby/gate.h"
+
+typedef struct {
+    VALUE receiver;
+    ID method;
+    int argc;
+    const VALUE *argv;
+} Call;
+
+G_DEFINE_QUARK(mm-rules-error-quark, mm_rules_error)
+
+static VALUE
+call_body(VALUE argument)
+{
+    const Call *call = (const Call *)argument;
+
+    return rb_funcallv(call->receiver, call->method, call->argc, call->argv);
+}
+
+/* "FILE:LINE: reason", by the part of us that is written in Ruby. */
+static VALUE
+describe_body(VALUE raised)
+{
+    VALUE failure = rb_path2class("Milter::Manager::Failure");
+
+    return rb_obj_as_string(rb_funcall(failure, rb_intern("describe"), 1, raised));
+}
+
+/* Turn the pending exception into a GError.  Asking what it is runs user code again, so
+ * that too is protected. */
+static void
+take_exception(GError **error)
+{
+    VALUE raised = rb_errinfo();
+    int raised_again = 0;
+    VALUE text;
+
+    rb_set_errinfo(Qnil);
+    text = rb_protect(describe_body, raised, &raised_again);
+    rb_set_errinfo(Qnil);
+    if (raised_again || !RB_TYPE_P(text, T_STRING))
+        g_set_error_literal(error, MM_RULES_ERROR, MM_RULES_ERROR_RAISED, rb_obj_classname(raised));
+    else
+        g_set_error(error, MM_RULES_ERROR, MM_RULES_ERROR_RAISED, "%.*s",
+                    (int)RSTRING_LEN(text), RSTRING_PTR(text));
+}
+
+gboolean
+mm_gate_run(VALUE (*body)(VALUE argument), VALUE argument, VALUE *result, GError **error)
+{
+    int raised = 0;
+    VALUE value = rb_protect(body, argument, &raised);
+
+    if (raised) {
+        take_exception(error);
+        return FALSE;
+    }
+    if (result)
+        *result = value;
+    return TRUE;
+}
+
+gboolean
+mm_gate_call(VALUE receiver, const char *method, int argc, const VALUE *argv, VALUE *result,
+             GError **error)
+{
+    Call call = { receiver, rb_intern(method), argc, argv };
+
+    return mm_gate_run(call_body, (VALUE)&call, result, error);
+}

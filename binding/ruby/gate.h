@@ -1,0 +1,24 @@
+/* gate.h - the only way from C into Ruby
+ *
+ * Whatever Ruby raises ends here, as a GError: no exception leaves this file.  For
+ * files in binding/ruby/ only. */
+#ifndef MM_GATE_H
+#define MM_GATE_H
+
+#include <glib.h>
+#include <ruby.h>
+
+#include "src/rules.h"
+
+G_BEGIN_DECLS
+
+/* Run BODY(ARGUMENT) with the interpreter's lock held.  On failure FALSE with
+ * MM_RULES_ERROR_RAISED: one line, "FILE:LINE: reason"; *result (may be NULL) is left alone. */
+gboolean mm_gate_run(VALUE (*body)(VALUE argument), VALUE argument, VALUE *result, GError **error);
+
+/* Call a method, as above. */
+gboolean mm_gate_call(VALUE receiver, const char *method, int argc, const VALUE *argv,
+                      VALUE *result, GError **error);
+
+G_END_DECLS
+#endif

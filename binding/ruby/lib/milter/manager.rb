@@ -1,0 +1,43 @@
+# frozen_string_literal: true
+
+# The part of milter-manager that is written in Ruby: the configuration language.
+# The daemon starts an interpreter, defines Milter::Manager::Native, requires this file and
+# calls the functions below.
+require "milter/logger"
+require "milter/manager/errors"
+require "milter/manager/failure"
+require "milter/manager/source"
+require "milter/manager/load_guard"
+require "milter/manager/item_group"
+require "milter/manager/groups"
+require "milter/manager/child_settings"
+require "milter/manager/condition"
+require "milter/manager/hooks"
+require "milter/manager/configuration"
+
+module Milter
+  module Manager
+    class << self
+      # The configuration of this process, once it is being loaded.
+      attr_reader :configuration
+
+      # Evaluate DIRECTORY/milter-manager.conf.
+      def load_configuration(directory)
+        @configuration = Configuration.new(directory)
+        LoadGuard.watch { @configuration.load_main }
+        nil
+      end
+
+      # What is configured besides settings, for --show-config.
+      def dump
+        @configuration.conditions.each_value.map(&:dump).join
+      end
+
+      # Run in each worker after it was forked: what must not be shared is opened here.
+      def start_worker(number)
+        @configuration.hooks.run_in_worker(number)
+        nil
+      end
+    end
+  end
+end

@@ -1,0 +1,45 @@
+# frozen_string_literal: true
+
+module Milter
+  module Manager
+    # The argument of define_milter's block: the items of one child.
+    class ChildSettings < ItemGroup
+      items_of "milter"
+
+      attr_reader :name
+
+      # @param conditions [Hash] those defined so far, by name
+      def initialize(name, conditions)
+        super()
+        @name = name
+        @conditions = conditions
+      end
+
+      def applicable_conditions=(names)
+        Array(names).each { |condition| check_condition(condition.to_s) }
+        Native.set("milter", name, "applicable_conditions", Array(names), Source.here)
+      end
+
+      def add_applicable_condition(condition)
+        self.applicable_conditions = applicable_conditions | [condition.to_s]
+      end
+
+      private
+
+      def child_name
+        @name
+      end
+
+      def check_condition(condition)
+        found = @conditions[condition]
+        unless found
+          known = @conditions.empty? ? "none is defined" : "known are #{@conditions.keys.join(', ')}"
+          raise ConfigurationError, "there is no applicable condition \"#{condition}\"; #{known}"
+        end
+        return if found.empty?
+
+        raise NotAvailable, "milter.applicable_conditions: \"#{condition}\" with its stoppers"
+      end
+    end
+  end
+end

@@ -1,0 +1,140 @@
+# frozen_string_literal: true
+
+module Milter
+  module Manager
+    # What a configuration file is evaluated in: the functions and objects of the language.
+    class Configuration
+      MAIN_FILE = "milter-manager.conf"
+
+      attr_reader :package, :security, :log, :manager, :controller, :database, :conditions, :hooks
+
+      # @param directory [String] absolute path of the configuration directory
+      def initialize(directory)
+        @directory = directory
+        @hooks = Hooks.new
+        @conditions = {}
+        @package = PackageGroup.new
+        @security = SecurityGroup.new
+        @log = LogGroup.new
+        @manager = ManagerGroup.new(@hooks)
+        @controller = ControllerGroup.new
+        @database = DatabaseGroup.new
+        @loading = []
+      end
+
+      # Evaluate the main file, and with it what it loads.
+      def load_main
+        evaluate(File.join(@directory, MAIN_FILE))
+      end
+
+      # Evaluate a file, or all that a pattern matches, in order of their names.
+      # Relative paths are below the configuration directory.
+      def load(path)
+        files = find(path)
+        if files.empty? && !(pattern?(path) && File.directory?(File.dirname(absolute(path))))
+          raise ConfigurationError, "load: there is no #{absolute(path)}"
+        end
+
+        files.each { |file| evaluate(file) }
+      end
+
+      # The same; nothing happens when there is no such file.
+      def load_if_exist(path)
+        find(path).each { |file| evaluate(file) }
+      end
+
+      # Evaluate defaults/PLATFORM.conf, if there is one; "redhat9" is "redhat", too.
+      def load_default
+        platform = package.platform
+        [platform, platform.sub(/\d+\z/, "")].uniq.each do |name|
+          file = absolute("defaults/#{name}.conf")
+          return evaluate(file) if File.exist?(file)
+        end
+      end
+
+      # Define a child, or amend the one of that name.
+      def define_milter(name)
+        name = check_name("define_milter", name)
+        Native.define_child(name, Source.here)
+        yield ChildSettings.new(name, @conditions) if block_given?
+      end
+
+      def remove_milter(name)
+        name = check_name("remove_milter", name)
+        return if Native.remove_child(name)
+
+        raise ConfigurationError,
+              "remove_milter: there is no milter \"#{name}\"; #{known(defined_milters)}"
+      end
+
+      def defined_milters
+        Native.child_names
+      end
+
+      # Define an applicable condition, or replace the one of that name.
+      def define_applicable_condition(name)
+        name = check_name("define_applicable_condition", name)
+        condition = Condition.new(name, Source.here)
+        yield condition if block_given?
+        @conditions[name] = condition
+      end
+
+      NOT_YET = %i[define_policy restrict_accounts_by_list restrict_accounts_generic s25r
+                   remote_network stress trust dnsbl].freeze
+      NOT_YET.each do |name|
+        define_method(name) { |*, **, &_block| raise NotAvailable, name.to_s }
+      end
+
+      def inspect
+        "configuration"
+      end
+
+      private
+
+      def evaluate(path)
+        text = Source.read(path)
+        if @loading.include?(path)
+          raise ConfigurationError, "load: #{path} is being loaded already"
+        end
+
+        @loading.push(path)
+        instance_eval(text, path, 1)
+        @loading.pop
+        nil
+      end
+
+      def absolute(path)
+        File.expand_path(path.to_str, @directory)
+      end
+
+      def pattern?(path)
+        path.match?(/[*?\[{]/)
+      end
+
+      def find(path)
+        file = absolute(path)
+        return [file] if File.exist?(file)
+
+        pattern?(path) ? Dir.glob(file).sort : []
+      end
+
+      def check_name(function, name)
+        return name.to_s if (name.is_a?(String) || name.is_a?(Symbol)) && !name.empty?
+
+        raise ConfigurationError, "#{function}: #{name.inspect} is not a name"
+      end
+
+      def known(names)
+        names.empty? ? "none is defined" : "known are #{names.join(', ')}"
+      end
+
+      def respond_to_missing?(_name, _include_private = false)
+        false
+      end
+
+      def method_missing(name, *)
+        raise ConfigurationError, "there is no function or object \"#{name}\""
+      end
+    end
+  end
+end

@@ -1,0 +1,35 @@
+# frozen_string_literal: true
+
+module Milter
+  module Manager
+    # Turns an exception into the one line that the operator reads: "FILE:LINE: reason".
+    module Failure
+      module_function
+
+      def describe(exception)
+        case exception
+        when SyntaxError
+          first_line(exception)
+        when ConfigurationError
+          [exception.location || place_of(exception), first_line(exception)].compact.join(": ")
+        when SystemExit
+          [place_of(exception), "exit was called"].compact.join(": ")
+        else
+          [place_of(exception), "#{exception.class}: #{first_line(exception)}"].compact.join(": ")
+        end
+      end
+
+      # Where in the configuration it happened; where in the library when not there.
+      def place_of(exception)
+        locations = exception.backtrace_locations || []
+        location = locations.find { |each| Source.configuration?(each.path) } || locations.first
+        location && "#{location.path}:#{location.lineno}"
+      end
+
+      def first_line(exception)
+        line = exception.message.to_s.dup.force_encoding(Encoding::UTF_8).scrub.lines.first
+        (line || exception.class.name).chomp
+      end
+    end
+  end
+end

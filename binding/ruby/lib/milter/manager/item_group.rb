@@ -1,0 +1,54 @@
+# frozen_string_literal: true
+
+module Milter
+  module Manager
+    # An object of the configuration language with the items of one scope of the settings
+    # table: `manager.n_workers = 2`.  The table checks values; this class only makes the
+    # accessors, and helps with misspelt names.
+    class ItemGroup
+      class << self
+        # Define the accessors of SCOPE ("manager", …) in a subclass.
+        def items_of(scope)
+          @scope = scope
+          Native.items(scope).each do |name|
+            define_method(name) { Native.get(scope, child_name, name) }
+            define_method("#{name}=") do |value|
+              Native.set(scope, child_name, name, value, Source.here)
+            end
+          end
+        end
+
+        attr_reader :scope
+
+        # Words of the language whose feature this version has not.
+        def not_available(*names)
+          names.each do |name|
+            define_method(name) { |*, **| raise NotAvailable, "#{self.class.scope}.#{name}" }
+          end
+        end
+      end
+
+      def inspect
+        self.class.scope
+      end
+
+      private
+
+      # The child whose items these are; nil: those of the manager.
+      def child_name
+        nil
+      end
+
+      def respond_to_missing?(_name, _include_private = false)
+        false
+      end
+
+      def method_missing(name, *)
+        scope = self.class.scope
+        wanted = name.to_s.delete_suffix("=")
+        nearest = Native.nearest(scope, wanted)
+        raise ConfigurationError, "#{scope} has no item \"#{wanted}\"; the nearest is #{nearest}"
+      end
+    end
+  end
+end

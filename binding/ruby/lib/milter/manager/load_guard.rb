@@ -1,0 +1,45 @@
+# frozen_string_literal: true
+
+require "socket"
+
+module Milter
+  module Manager
+    # While the configuration loads, nothing may be started that a worker would have to share
+    # with its siblings: no connections, no threads, no processes that stay.
+    module LoadGuard
+      ADVICE = "while the configuration loads; do it in manager.worker_started { }"
+
+      class << self
+        # Call the block; what it must not start raises at the line that starts it.
+        def watch(&block)
+          loading = Thread.current
+          trace = TracePoint.new(:c_call) do |point|
+            refuse(point) if Thread.current == loading
+          end
+          trace.enable(&block)
+        end
+
+        private
+
+        def refuse(point)
+          case point.method_id
+          when :new, :start, :fork
+            if point.self.is_a?(Class) && point.self <= Thread
+              raise ConfigurationError, "threads cannot be started #{ADVICE}"
+            end
+            raise ConfigurationError, "processes cannot be forked #{ADVICE}" if forks?(point)
+          when :initialize
+            if point.self.is_a?(BasicSocket)
+              raise ConfigurationError, "connections cannot be opened #{ADVICE}"
+            end
+          end
+        end
+
+        def forks?(point)
+          point.method_id == :fork && [Kernel, Process, Process.singleton_class,
+                                       Kernel.singleton_class].include?(point.defined_class)
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,57 @@
+# frozen_string_literal: true
+
+module Milter
+  module Manager
+    # Files of the configuration: reading them, if they can be trusted, and knowing them again
+    # in a backtrace.  Whoever can write such a file runs code as the user who started the
+    # manager, mostly root.
+    module Source
+      WRITABLE_BY_OTHERS = 0o022
+
+      @paths = {}
+
+      class << self
+        # The text of a file that only root, or we, can change.
+        def read(path)
+          check(File.dirname(path), File.stat(File.dirname(path)))
+          File.open(path, "rb") do |file|
+            check(path, file.stat)
+            @paths[path] = true
+            file.read.force_encoding(Encoding::UTF_8)
+          end
+        rescue SystemCallError => error
+          raise ConfigurationError, "cannot read #{path}: #{reason(error)}"
+        end
+
+        # Whether PATH was read as configuration.
+        def configuration?(path)
+          @paths.key?(path)
+        end
+
+        # "FILE:LINE" of the configuration that is being evaluated.
+        def here
+          location = caller_locations.find { |each| configuration?(each.path) }
+          location ? "#{location.path}:#{location.lineno}" : "milter-manager"
+        end
+
+        private
+
+        def check(path, stat)
+          unless [0, Process.uid].include?(stat.uid)
+            raise ConfigurationError,
+                  "#{path} belongs to user #{stat.uid}; it must belong to root or to the user " \
+                  "who starts milter-manager (#{Process.uid})"
+          end
+          return if (stat.mode & WRITABLE_BY_OTHERS).zero?
+
+          raise ConfigurationError, "#{path} can be written by others; chmod go-w #{path}"
+        end
+
+        # "No such file or directory" without "@ rb_sysopen - PATH".
+        def reason(error)
+          error.message.sub(/ @ .*/m, "")
+        end
+      end
+    end
+  end
+end

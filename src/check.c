@@ -1,0 +1,82 @@
+/* check.c - see supervisor.h: loading a configuration only to say what is in it */
+#include "config.h"
+#include "src/supervisor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "src/channel.h"
+#include "src/generation.h"
+#include "src/process.h"
+
+#define SHOWN_MAX (2 * MM_SETTINGS_PACKED_MAX)
+
+static int
+fail(const char *reason)
+{
+    fprintf(stderr, "%s\n", reason);
+    return EXIT_FAILURE;
+}
+
+static int
+print(int fd)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) bytes = mm_memory_file_read(fd, SHOWN_MAX, &error);
+    gsize size;
+    const char *text;
+
+    if (!bytes)
+        return fail(error->message);
+    text = g_bytes_get_data(bytes, &size);
+    if (fwrite(text, 1, size, stdout) != size || fflush(stdout) != 0)
+        return fail("cannot write to standard output");
+    return EXIT_SUCCESS;
+}
+
+static int
+check(int fd)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) bytes = mm_memory_file_read(fd, MM_SETTINGS_PACKED_MAX, &error);
+    MmSettings *settings = bytes ? mm_settings_unpack(bytes, &error) : NULL;
+
+    if (!settings)
+        return fail(error->message);
+    mm_settings_free(&settings);
+    return EXIT_SUCCESS;
+}
+
+int
+mm_supervisor_check(const MmOptions *options, const MmRules *rules)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *how = NULL;
+    MmGenerationProcess process;
+    MmMessage message;
+    int status = -1;
+
+    if (!mm_generation_launch(options, rules, NULL, &process, &error))
+        return fail(error->message);
+    while (status < 0 &&
+           mm_channel_receive(process.channel, TRUE, &message) == MM_CHANNEL_MESSAGE) {
+        if (message.kind == MM_MESSAGE_ERROR)
+            status = fail(message.text);
+        else if (message.kind == MM_MESSAGE_SHOWN)
+            status = print(message.fd);
+        else if (message.kind == MM_MESSAGE_SETTINGS)
+            status = check(message.fd);
+        if (message.fd >= 0)
+            close(message.fd);
+    }
+    close(process.channel);
+    how = mm_process_reap(process.pid);
+    close(process.pidfd);
+    mm_generation_unmap_beat(&process.beat);
+    if (status < 0) {
+        fprintf(stderr, "the process that loads the configuration ended: %s\n", how);
+        status = EXIT_FAILURE;
+    }
+    return status;
+}

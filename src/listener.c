@@ -1,0 +1,152 @@
+/* listener.c - see listener.h */
+#include "config.h"
+#include "src/listener.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libmilter-core/endpoint.h"
+#include "libmilter-core/log.h"
+#include "src/privilege.h"
+#include "src/settings-table.h"
+
+struct _MmListener {
+    MilterEndpoint *endpoint; /* owned */
+    int fd;                   /* listening, or -1 when closed; owned */
+    gboolean removes_file;    /* manager.remove_unix_socket_on_close */
+    dev_t device;             /* of the socket file we made */
+    ino_t inode;
+};
+
+static const char *
+origin_of(const MmSettings *settings, const char *name)
+{
+    const char *origin = mm_item_origin(mm_item_find(MM_SCOPE_MANAGER, name), settings);
+
+    return origin ? origin : "default";
+}
+
+static gboolean
+has_our_file(const MmListener *listener)
+{
+    const char *path = milter_endpoint_path(listener->endpoint);
+    struct stat info;
+
+    return path && lstat(path, &info) == 0 && info.st_dev == listener->device &&
+           info.st_ino == listener->inode;
+}
+
+MmListener *
+mm_listener_new(const MmSettings *settings, GError **error)
+{
+    MmListener *listener = g_new0(MmListener, 1);
+    const char *path;
+    struct stat info;
+    mode_t old_umask;
+
+    listener->fd = -1;
+    listener->endpoint = milter_endpoint_parse(settings->connection_spec, error);
+    if (listener->endpoint) {
+        /* Nobody may connect before mode and group are what they shall be. */
+        old_umask = umask(0177);
+        listener->fd = milter_endpoint_listen(listener->endpoint,
+                                              settings->remove_unix_socket_on_create, error);
+        umask(old_umask);
+    }
+    if (listener->fd < 0) {
+        g_prefix_error(error, "%s: manager.connection_spec: ",
+                       origin_of(settings, "connection_spec"));
+        mm_listener_free(&listener);
+        return NULL;
+    }
+    path = milter_endpoint_path(listener->endpoint);
+    if (path && lstat(path, &info) == 0) {
+        listener->device = info.st_dev;
+        listener->inode = info.st_ino;
+        listener->removes_file = TRUE;
+    }
+    if (!mm_listener_adjust(listener, settings, error))
+        mm_listener_free(&listener);
+    return listener;
+}
+
+gboolean
+mm_listener_fits(const MmListener *listener, const MmSettings *settings)
+{
+    MilterEndpoint *wanted = milter_endpoint_parse(settings->connection_spec, NULL);
+    gboolean fits;
+
+    fits = wanted && milter_endpoint_equal(wanted, listener->endpoint) &&
+           (!milter_endpoint_path(wanted) || has_our_file(listener));
+    milter_endpoint_free(&wanted);
+    return fits;
+}
+
+gboolean
+mm_listener_adjust(MmListener *listener, const MmSettings *settings, GError **error)
+{
+    const char *path = milter_endpoint_path(listener->endpoint);
+    gid_t gid;
+
+    if (!path)
+        return TRUE;
+    if (settings->unix_socket_group) {
+        const char *origin = origin_of(settings, "unix_socket_group");
+
+        if (!mm_privilege_group(settings->unix_socket_group, &gid)) {
+            g_set_error(error, MM_SETTINGS_ERROR, MM_SETTINGS_ERROR_VALUE,
+                        "%s: manager.unix_socket_group: there is no group \"%s\"", origin,
+                        settings->unix_socket_group);
+            return FALSE;
+        }
+        if (lchown(path, (uid_t)-1, gid) < 0) {
+            g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+                        "%s: manager.unix_socket_group: cannot give %s to group %s: %s", origin,
+                        path, settings->unix_socket_group, g_strerror(errno));
+            return FALSE;
+        }
+    }
+    if (chmod(path, settings->unix_socket_mode) < 0) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+                    "%s: manager.unix_socket_mode: cannot set the mode of %s: %s",
+                    origin_of(settings, "unix_socket_mode"), path, g_strerror(errno));
+        return FALSE;
+    }
+    listener->removes_file = settings->remove_unix_socket_on_close;
+    return TRUE;
+}
+
+int
+mm_listener_fd(const MmListener *listener)
+{
+    return listener->fd;
+}
+
+const char *
+mm_listener_spec(const MmListener *listener)
+{
+    return listener->endpoint->spec;
+}
+
+void
+mm_listener_close(MmListener *listener)
+{
+    if (listener->fd >= 0)
+        close(listener->fd);
+    listener->fd = -1;
+}
+
+void
+mm_listener_free(MmListener **listener_p)
+{
+    MmListener *listener = g_steal_pointer(listener_p);
+
+    if (!listener)
+        return;
+    if (listener->removes_file && has_our_file(listener))
+        (void)unlink(milter_endpoint_path(listener->endpoint));
+    mm_listener_close(listener);
+    milter_endpoint_free(&listener->endpoint);
+    g_free(listener);
+}

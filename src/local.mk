@@ -1,0 +1,73 @@
+# src: the daemon
+#
+# libmm.la is everything but main.c and the Ruby part, so that tests can link it.
+noinst_LTLIBRARIES += libmm.la
+sbin_PROGRAMS += milter-manager
+
+libmm_la_SOURCES = \
+	src/chain.c \
+	src/channel.c \
+	src/channel.h \
+	src/check.c \
+	src/child.h \
+	src/content.c \
+	src/crew.c \
+	src/crew.h \
+	src/daemonize.c \
+	src/daemonize.h \
+	src/delivery.c \
+	src/dialect.c \
+	src/dialect.h \
+	src/generation.c \
+	src/generation.h \
+	src/listener.c \
+	src/listener.h \
+	src/logfile.c \
+	src/logfile.h \
+	src/manager.c \
+	src/manager.h \
+	src/member.c \
+	src/negotiation.c \
+	src/notify.c \
+	src/notify.h \
+	src/options.c \
+	src/options.h \
+	src/pidfile.c \
+	src/pidfile.h \
+	src/privilege.c \
+	src/privilege.h \
+	src/process.c \
+	src/process.h \
+	src/relay-internal.h \
+	src/relay.c \
+	src/relay.h \
+	src/rules.h \
+	src/settings-pack.c \
+	src/settings-table.c \
+	src/settings-table.h \
+	src/settings-value.c \
+	src/settings.c \
+	src/settings.h \
+	src/shadow.c \
+	src/show-config.c \
+	src/show-config.h \
+	src/stats.c \
+	src/stats.h \
+	src/supervisor-generation.c \
+	src/supervisor-private.h \
+	src/supervisor-worker.c \
+	src/supervisor.c \
+	src/supervisor.h \
+	src/syslog.c \
+	src/syslog.h \
+	src/verdict.c \
+	src/verdict.h \
+	src/worker.c \
+	src/worker.h
+libmm_la_CPPFLAGS = $(AM_CPPFLAGS) -DCONFIG_DIR='"$(sysconfdir)/milter-manager"'
+libmm_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) -pthread
+libmm_la_LIBADD = libmilter-client.la libmilter-server.la libmilter-core.la \
+	$(GLIB_LIBS) $(EV_LIBS) $(SYSTEMD_LIBS) -lpthread
+
+milter_manager_SOURCES = src/main.c
+milter_manager_LDADD = libmm-ruby.la libmm.la $(RUBY_LIBS) $(LDADD)

@@ -1,0 +1,172 @@
+/* logfile.c - see logfile.h */
+#include "config.h"
+#include "src/logfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libmilter-core/log.h"
+#include "src/syslog.h"
+
+static struct {
+    int fd; /* where lines go, or -1 */
+    char tag[32];
+} state = { .fd = -1, .tag = "supervisor" };
+
+static const struct {
+    const char *name;
+    guint levels;
+} level_names[] = {
+    { "default", MILTER_LOG_DEFAULT },
+    { "all", MILTER_LOG_ALL },
+    { "none", 0 },
+    /* 2.x told critical from error, and profile from statistics. */
+    { "critical", MILTER_LOG_ERROR },
+    { "error", MILTER_LOG_ERROR },
+    { "warning", MILTER_LOG_WARNING },
+    { "message", MILTER_LOG_NOTICE },
+    { "notice", MILTER_LOG_NOTICE },
+    { "info", MILTER_LOG_INFO },
+    { "debug", MILTER_LOG_DEBUG },
+    { "trace", MILTER_LOG_TRACE },
+    { "statistics", MILTER_LOG_STATISTICS },
+    { "profile", MILTER_LOG_STATISTICS },
+};
+
+static gboolean
+find_level(const char *name, guint *levels)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(level_names); i++) {
+        if (g_ascii_strcasecmp(name, level_names[i].name) == 0) {
+            *levels = level_names[i].levels;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+gboolean
+mm_log_levels_parse(const char *text, guint *levels, GError **error)
+{
+    g_auto(GStrv) names = g_strsplit(text, "|", -1);
+    guint all = 0;
+
+    for (char **name = names; *name; name++) {
+        guint some;
+
+        if (!find_level(g_strstrip(*name), &some)) {
+            g_set_error(error, MM_SETTINGS_ERROR, MM_SETTINGS_ERROR_VALUE,
+                        "made of default, all, none, critical, error, warning, message, info, "
+                        "debug, trace, statistics, profile, joined by \"|\"");
+            return FALSE;
+        }
+        all |= some;
+    }
+    *levels = all;
+    return TRUE;
+}
+
+static gsize
+put_time(char *buffer, gsize size)
+{
+    struct timespec now;
+    struct tm tm;
+    gsize n;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    localtime_r(&now.tv_sec, &tm);
+    n = strftime(buffer, size, "%Y-%m-%dT%H:%M:%S", &tm);
+    n += (gsize)g_snprintf(buffer + n, size - n, ".%06ld", now.tv_nsec / 1000);
+    return n + strftime(buffer + n, size - n, "%z", &tm);
+}
+
+static void
+write_line(int fd, MilterLogLevel level, const char *text)
+{
+    char head[160], time_text[48];
+    struct iovec parts[3];
+    int n;
+
+    put_time(time_text, sizeof(time_text));
+    n = g_snprintf(head, sizeof(head), "%s milter-manager[%d] %s %s: ", time_text, (int)getpid(),
+                   state.tag, milter_log_level_name(level));
+    parts[0] = (struct iovec){ head, (gsize)n };
+    parts[1] = (struct iovec){ (char *)text, strlen(text) };
+    parts[2] = (struct iovec){ (char *)"\n", 1 };
+    while (writev(fd, parts, 3) < 0 && errno == EINTR)
+        ;
+}
+
+static void
+sink(MilterLogLevel level, const char *line, gpointer data)
+{
+    write_line(state.fd, level, line);
+    mm_syslog_write(level, state.tag, line);
+}
+
+int
+mm_log_open(const MmSettings *settings, GError **error)
+{
+    const char *path = settings->log_path;
+    int fd, saved;
+
+    if (!path || strcmp(path, "-") == 0)
+        return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    saved = errno;
+    if (fd < 0)
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(saved),
+                    "log.path: cannot open %s: %s", path, g_strerror(saved));
+    return fd;
+}
+
+void
+mm_log_set_tag(const char *tag)
+{
+    g_strlcpy(state.tag, tag, sizeof(state.tag));
+}
+
+void
+mm_log_start(const MmSettings *settings, int fd)
+{
+    guint levels = MILTER_LOG_DEFAULT;
+    int facility = 0;
+
+    (void)mm_log_levels_parse(settings->log_level, &levels, NULL);
+    milter_log_set_levels(levels);
+    mm_log_replace(fd);
+    mm_syslog_close();
+    if (settings->use_syslog && mm_log_facility_parse(settings->syslog_facility, &facility))
+        mm_syslog_open(facility);
+    milter_log_set_sink(sink, NULL);
+}
+
+void
+mm_log_replace(int fd)
+{
+    if (state.fd < 0) {
+        state.fd = fd;
+        return;
+    }
+    /* In place, so that a line being written by another thread goes to one of both. */
+    if (fd != state.fd && dup3(fd, state.fd, O_CLOEXEC) >= 0)
+        close(fd);
+}
+
+int
+mm_log_fd(void)
+{
+    return state.fd;
+}
+
+void
+mm_log_forget(void)
+{
+    milter_log_set_sink(NULL, NULL);
+    mm_syslog_close();
+    state.fd = -1;
+}

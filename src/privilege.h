@@ -1,0 +1,23 @@
+/* privilege.h - becoming the user that handles the mail */
+#ifndef MM_PRIVILEGE_H
+#define MM_PRIVILEGE_H
+
+#include <glib.h>
+#include <sys/types.h>
+
+#include "src/settings.h"
+
+G_BEGIN_DECLS
+
+/* Become security.effective_user and effective_group for good.  Errors begin with where the
+ * setting at fault was made. */
+gboolean mm_privilege_drop(const MmSettings *settings, GError **error);
+
+/* Let this process open as many files as manager.max_file_descriptors says. */
+gboolean mm_privilege_raise_limits(const MmSettings *settings, GError **error);
+
+/* The id of a group, by name or number. */
+gboolean mm_privilege_group(const char *name, gid_t *gid);
+
+G_END_DECLS
+#endif

@@ -1,0 +1,616 @@
+/* settings-value.c - see settings-table.h: checking, storing and showing values */
+#include "config.h"
+#include "src/settings-table.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/logfile.h"
+
+GVariant *
+mm_value_nil(void)
+{
+    return g_variant_new_tuple(NULL, 0);
+}
+
+gboolean
+mm_value_is_nil(GVariant *value)
+{
+    return g_variant_is_of_type(value, G_VARIANT_TYPE_UNIT);
+}
+
+static gboolean
+number_of(GVariant *value, double *number)
+{
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_DOUBLE))
+        *number = g_variant_get_double(value);
+    else if (g_variant_is_of_type(value, G_VARIANT_TYPE_INT64))
+        *number = (double)g_variant_get_int64(value);
+    else if (g_variant_is_of_type(value, G_VARIANT_TYPE_INT32))
+        *number = g_variant_get_int32(value);
+    else
+        return FALSE;
+    return isfinite(*number);
+}
+
+static gboolean
+is_text(GVariant *value)
+{
+    return g_variant_is_of_type(value, G_VARIANT_TYPE_STRING);
+}
+
+/* Literals */
+
+static void
+append_text(GString *out, const char *text)
+{
+    g_string_append_c(out, '"');
+    for (const char *p = text; *p; p++) {
+        guchar c = (guchar)*p;
+
+        if (c == '\n')
+            g_string_append(out, "\\n");
+        else if (c == '\t')
+            g_string_append(out, "\\t");
+        else if (c < 0x20 || c == 0x7f)
+            g_string_append_printf(out, "\\x%02X", c);
+        else if (c == '"' || c == '\\' || (c == '#' && strchr("{$@", p[1]) && p[1]))
+            g_string_append_printf(out, "\\%c", c);
+        else
+            g_string_append_c(out, *p);
+    }
+    g_string_append_c(out, '"');
+}
+
+static void
+append_number(GString *out, double number)
+{
+    char digits[G_ASCII_DTOSTR_BUF_SIZE];
+
+    g_ascii_dtostr(digits, sizeof(digits), number);
+    g_string_append(out, digits);
+    if (!strpbrk(digits, ".e"))
+        g_string_append(out, ".0");
+}
+
+static void
+append_literal(GString *out, GVariant *value, MmType type)
+{
+    double number;
+
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_VARIANT)) {
+        g_autoptr(GVariant) inner = g_variant_get_variant(value);
+
+        append_literal(out, inner, type);
+    } else if (mm_value_is_nil(value)) {
+        g_string_append(out, "nil");
+    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_BOOLEAN)) {
+        g_string_append(out, g_variant_get_boolean(value) ? "true" : "false");
+    } else if (is_text(value)) {
+        append_text(out, g_variant_get_string(value, NULL));
+    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_DOUBLE)) {
+        append_number(out, g_variant_get_double(value));
+    } else if (number_of(value, &number)) {
+        g_string_append_printf(out, type == MM_TYPE_MODE ? "0%" G_GINT64_MODIFIER "o"
+                                                         : "%" G_GINT64_FORMAT,
+                               (gint64)number);
+    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_VARDICT)) {
+        GVariantIter iter;
+        const char *key;
+        GVariant *inner;
+        const char *separator = "{ ";
+
+        g_variant_iter_init(&iter, value);
+        while (g_variant_iter_loop(&iter, "{&sv}", &key, &inner)) {
+            g_string_append(out, separator);
+            append_text(out, key);
+            g_string_append(out, " => ");
+            append_literal(out, inner, type);
+            separator = ", ";
+        }
+        g_string_append(out, *separator == '{' ? "{}" : " }");
+    } else {
+        g_string_append_c(out, '[');
+        for (gsize i = 0; i < g_variant_n_children(value); i++) {
+            g_autoptr(GVariant) inner = g_variant_get_child_value(value, i);
+
+            g_string_append(out, i > 0 ? ", " : "");
+            append_literal(out, inner, type);
+        }
+        g_string_append_c(out, ']');
+    }
+}
+
+char *
+mm_value_literal(GVariant *value, MmType type)
+{
+    GString *out = g_string_new(NULL);
+
+    append_literal(out, value, type);
+    return g_string_free(out, FALSE);
+}
+
+/* Errors */
+
+/* "ITEM: VALUE is not WHAT"; FALSE. */
+static gboolean
+refuse(const MmItem *item, GVariant *value, GError **error, const char *what)
+{
+    g_autofree char *literal = mm_value_literal(value, item->type);
+
+    g_set_error(error, MM_SETTINGS_ERROR, MM_SETTINGS_ERROR_VALUE, "%s.%s: %s is not %s%s",
+                mm_scope_name(item->scope), item->name, literal, what,
+                item->takes_nil ? ", or nil" : "");
+    return FALSE;
+}
+
+/* The allowed range in words: "a number (0 to 1000)". */
+static gboolean
+refuse_number(const MmItem *item, GVariant *value, GError **error, const char *kind)
+{
+    char min[G_ASCII_DTOSTR_BUF_SIZE], max[G_ASCII_DTOSTR_BUF_SIZE];
+    g_autofree char *what = g_strdup_printf(
+        "a %s (%s to %s%s%s)", kind, g_ascii_formatd(min, sizeof(min), "%.12g", item->min),
+        g_ascii_formatd(max, sizeof(max), "%.15g", item->max), item->unit ? " " : "",
+        item->unit ? item->unit : "");
+
+    return refuse(item, value, error, what);
+}
+
+/* Storing, one function a kind of value */
+
+static gboolean
+take_number(const MmItem *item, GVariant *value, gboolean whole, double *number, GError **error)
+{
+    double n;
+
+    if (!number_of(value, &n) || (whole && n != floor(n)) || n < item->min || n > item->max)
+        return refuse_number(item, value, error, whole ? "whole number" : "number");
+    *number = n;
+    return TRUE;
+}
+
+static gboolean
+take_mode(const MmItem *item, GVariant *value, guint *mode, GError **error)
+{
+    double number;
+
+    if (is_text(value)) {
+        const char *digits = g_variant_get_string(value, NULL);
+        guint64 n;
+
+        if (!g_ascii_string_to_unsigned(digits, 8, 0, 07777, &n, NULL))
+            return refuse(item, value, error, "a permission mode such as 0660");
+        *mode = (guint)n;
+        return TRUE;
+    }
+    if (!number_of(value, &number) || number != floor(number) || number < 0 || number > 07777)
+        return refuse(item, value, error, "a permission mode such as 0660");
+    *mode = (guint)number;
+    return TRUE;
+}
+
+static void
+take_text(char **field, char *text)
+{
+    g_free(*field);
+    *field = text;
+}
+
+static gboolean
+take_string(const MmItem *item, GVariant *value, char **field, GError **error)
+{
+    const char *text;
+
+    if (!is_text(value))
+        return refuse(item, value, error, "a string");
+    text = g_variant_get_string(value, NULL);
+    if (*text == '\0' && item->type != MM_TYPE_STRING)
+        return refuse(item, value, error, "a name");
+    if (item->type == MM_TYPE_PATH && strcmp(text, "-") != 0)
+        take_text(field, g_canonicalize_filename(text, NULL));
+    else
+        take_text(field, g_strdup(text));
+    return TRUE;
+}
+
+static gboolean
+take_spec(const MmItem *item, GVariant *value, char **field, GError **error)
+{
+    const char *text;
+
+    if (!is_text(value))
+        return refuse(item, value, error, "a connection spec such as \"inet:10025@127.0.0.1\"");
+    text = g_variant_get_string(value, NULL);
+    if (!g_str_has_prefix(text, "unix:") && !g_str_has_prefix(text, "local:") &&
+        !g_str_has_prefix(text, "inet:") && !g_str_has_prefix(text, "inet6:") && *text != '/')
+        return refuse(item, value, error, "unix:PATH, inet:PORT@HOST or inet6:PORT@HOST");
+    take_text(field, g_strdup(text));
+    return TRUE;
+}
+
+static gboolean
+take_fallback(const MmItem *item, GVariant *value, MilterFallback *field, GError **error)
+{
+    MilterFallback fallback;
+    gboolean may_quarantine = item->scope == MM_SCOPE_CHILD;
+
+    if (!is_text(value) ||
+        !milter_fallback_from_name(g_variant_get_string(value, NULL), &fallback) ||
+        (fallback == MILTER_FALLBACK_QUARANTINE && !may_quarantine)) {
+        return refuse(item, value, error,
+                      may_quarantine
+                          ? "one of accept, temporary-failure, reject, discard, quarantine"
+                          : "one of accept, temporary-failure, reject, discard");
+    }
+    *field = fallback;
+    return TRUE;
+}
+
+static gboolean
+take_mta(const MmItem *item, GVariant *value, MmMta *field, GError **error)
+{
+    for (MmMta mta = 0; is_text(value) && mta < MM_N_MTAS; mta++) {
+        if (strcmp(g_variant_get_string(value, NULL), mm_mta_name(mta)) == 0) {
+            *field = mta;
+            return TRUE;
+        }
+    }
+    return refuse(item, value, error, "\"postfix\" or \"sendmail\"");
+}
+
+static const struct {
+    const char *name;
+    gsize offset;
+} timeout_fields[] = {
+    { "negotiation", G_STRUCT_OFFSET(MmMtaTimeouts, negotiation) },
+    { "command", G_STRUCT_OFFSET(MmMtaTimeouts, command) },
+    { "content", G_STRUCT_OFFSET(MmMtaTimeouts, content) },
+    { "eom", G_STRUCT_OFFSET(MmMtaTimeouts, eom) },
+};
+
+/* The timeouts of one MTA: "command" => 30, … */
+static gboolean
+take_timeouts_of(const MmItem *item, GVariant *value, MmMtaTimeouts *timeouts, GError **error)
+{
+    GVariantIter iter;
+    const char *key;
+    GVariant *inner;
+
+    if (!g_variant_is_of_type(value, G_VARIANT_TYPE_VARDICT))
+        return refuse(item, value, error, "a hash such as { \"command\" => 30 }");
+    g_variant_iter_init(&iter, value);
+    while (g_variant_iter_next(&iter, "{&sv}", &key, &inner)) {
+        g_autoptr(GVariant) seconds = inner;
+        guint i = 0;
+
+        while (i < G_N_ELEMENTS(timeout_fields) && strcmp(timeout_fields[i].name, key) != 0)
+            i++;
+        if (i == G_N_ELEMENTS(timeout_fields)) {
+            g_autoptr(GVariant) name = g_variant_ref_sink(g_variant_new_string(key));
+
+            return refuse(item, name, error, "one of negotiation, command, content, eom");
+        }
+        if (!take_number(item, seconds, FALSE,
+                         G_STRUCT_MEMBER_P(timeouts, timeout_fields[i].offset), error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+take_timeouts(const MmItem *item, GVariant *value, MmMtaTimeouts *field, GError **error)
+{
+    MmMtaTimeouts all[MM_N_MTAS];
+    GVariantIter iter;
+    const char *key;
+    GVariant *inner;
+
+    if (!g_variant_is_of_type(value, G_VARIANT_TYPE_VARDICT))
+        return refuse(item, value, error,
+                      "a hash such as { \"sendmail\" => { \"command\" => 10 } }");
+    memcpy(all, field, sizeof(all));
+    g_variant_iter_init(&iter, value);
+    while (g_variant_iter_next(&iter, "{&sv}", &key, &inner)) {
+        g_autoptr(GVariant) timeouts = inner;
+        g_autoptr(GVariant) name = g_variant_ref_sink(g_variant_new_string(key));
+        MmMta mta;
+
+        if (!take_mta(item, name, &mta, error) ||
+            !take_timeouts_of(item, timeouts, &all[mta], error))
+            return FALSE;
+    }
+    memcpy(field, all, sizeof(all));
+    return TRUE;
+}
+
+static gboolean
+take_levels(const MmItem *item, GVariant *value, char **field, GError **error)
+{
+    g_autoptr(GError) wrong = NULL;
+    guint levels;
+
+    if (!is_text(value))
+        return refuse(item, value, error, "a string such as \"default|debug\"");
+    if (!mm_log_levels_parse(g_variant_get_string(value, NULL), &levels, &wrong))
+        return refuse(item, value, error, wrong->message);
+    take_text(field, g_variant_dup_string(value, NULL));
+    return TRUE;
+}
+
+static gboolean
+take_facility(const MmItem *item, GVariant *value, char **field, GError **error)
+{
+    int facility;
+
+    if (!is_text(value) || !mm_log_facility_parse(g_variant_get_string(value, NULL), &facility))
+        return refuse(item, value, error,
+                      "one of authpriv, cron, daemon, kern, local0 … local7, lpr, mail, news, "
+                      "user, uucp");
+    take_text(field, g_variant_dup_string(value, NULL));
+    return TRUE;
+}
+
+/* A string, or an array of strings that is joined: quoted for a shell, or as it is. */
+static gboolean
+take_words(const MmItem *item, GVariant *value, char **field, GError **error)
+{
+    gboolean is_command = item->type == MM_TYPE_COMMAND;
+
+    if (is_text(value)) {
+        take_text(field, g_variant_dup_string(value, NULL));
+    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING_ARRAY)) {
+        g_auto(GStrv) words = g_variant_dup_strv(value, NULL);
+
+        for (char **word = words; is_command && *word; word++)
+            take_text(word, g_shell_quote(*word));
+        take_text(field, g_strjoinv(" ", words));
+    } else {
+        return refuse(item, value, error, "a string or an array of strings");
+    }
+    return TRUE;
+}
+
+static gboolean
+take_names(const MmItem *item, GVariant *value, char ***field, GError **error)
+{
+    if (!g_variant_is_of_type(value, G_VARIANT_TYPE_STRING_ARRAY))
+        return refuse(item, value, error, "an array of names");
+    g_strfreev(*field);
+    *field = g_variant_n_children(value) > 0 ? g_variant_dup_strv(value, NULL) : NULL;
+    return TRUE;
+}
+
+static gboolean
+take_any(const MmItem *item, GVariant *value, GError **error)
+{
+    g_autoptr(GVariant) initial = mm_item_initial(item);
+    g_autofree char *given = NULL, *allowed = NULL;
+
+    if (item->standing == MM_STANDING_NO_EFFECT)
+        return TRUE;
+    given = mm_value_literal(value, item->type);
+    allowed = mm_value_literal(initial, item->type);
+    if (strcmp(given, allowed) == 0)
+        return TRUE;
+    g_set_error(error, MM_SETTINGS_ERROR, MM_SETTINGS_ERROR_VALUE,
+                "%s.%s: not available in this version; remove the line",
+                mm_scope_name(item->scope), item->name);
+    return FALSE;
+}
+
+static gboolean
+store(const MmItem *item, gpointer field, GVariant *value, GError **error)
+{
+    double number;
+
+    switch (item->type) {
+    case MM_TYPE_BOOL:
+        if (!g_variant_is_of_type(value, G_VARIANT_TYPE_BOOLEAN))
+            return refuse(item, value, error, "true or false");
+        *(gboolean *)field = g_variant_get_boolean(value);
+        return TRUE;
+    case MM_TYPE_UINT:
+    case MM_TYPE_WHOLE_SECONDS:
+        if (!take_number(item, value, TRUE, &number, error))
+            return FALSE;
+        *(guint *)field = (guint)number;
+        return TRUE;
+    case MM_TYPE_SIZE:
+        if (!take_number(item, value, TRUE, &number, error))
+            return FALSE;
+        *(guint64 *)field = (guint64)number;
+        return TRUE;
+    case MM_TYPE_SECONDS:
+        return take_number(item, value, FALSE, field, error);
+    case MM_TYPE_MODE:
+        return take_mode(item, value, field, error);
+    case MM_TYPE_STRING:
+    case MM_TYPE_PATH:
+        return take_string(item, value, field, error);
+    case MM_TYPE_SPEC:
+        return take_spec(item, value, field, error);
+    case MM_TYPE_FALLBACK:
+        return take_fallback(item, value, field, error);
+    case MM_TYPE_MTA:
+        return take_mta(item, value, field, error);
+    case MM_TYPE_TIMEOUTS:
+        return take_timeouts(item, value, field, error);
+    case MM_TYPE_LOG_LEVELS:
+        return take_levels(item, value, field, error);
+    case MM_TYPE_FACILITY:
+        return take_facility(item, value, field, error);
+    case MM_TYPE_WORDS:
+    case MM_TYPE_COMMAND:
+        return take_words(item, value, field, error);
+    case MM_TYPE_NAMES:
+        return take_names(item, value, field, error);
+    case MM_TYPE_ANY:
+        return take_any(item, value, error);
+    }
+    g_assert_not_reached();
+}
+
+static const char **
+origins_of(const MmItem *item, gconstpointer target)
+{
+    return item->scope == MM_SCOPE_CHILD ? ((const MmChild *)target)->origins
+                                         : ((const MmSettings *)target)->origins;
+}
+
+gboolean
+mm_item_set(const MmItem *item, gpointer target, GVariant *value, const char *origin,
+            GError **error)
+{
+    g_autoptr(GVariant) held = g_variant_ref_sink(value);
+    gpointer field = G_STRUCT_MEMBER_P(target, item->offset);
+
+    /* What takes nil is a string. */
+    if (mm_value_is_nil(value) && item->takes_nil && item->type != MM_TYPE_ANY)
+        g_clear_pointer((char **)field, g_free);
+    else if (!store(item, field, value, error))
+        return FALSE;
+    origins_of(item, target)[item - mm_items] = origin ? g_intern_string(origin) : NULL;
+    return TRUE;
+}
+
+static GVariant *
+get_timeouts(const MmMtaTimeouts *timeouts)
+{
+    GVariantBuilder all;
+
+    g_variant_builder_init(&all, G_VARIANT_TYPE_VARDICT);
+    for (MmMta mta = 0; mta < MM_N_MTAS; mta++) {
+        GVariantBuilder one;
+
+        g_variant_builder_init(&one, G_VARIANT_TYPE_VARDICT);
+        for (guint i = 0; i < G_N_ELEMENTS(timeout_fields); i++) {
+            double seconds =
+                G_STRUCT_MEMBER(double, &timeouts[mta], timeout_fields[i].offset);
+
+            g_variant_builder_add(&one, "{sv}", timeout_fields[i].name,
+                                  g_variant_new_double(seconds));
+        }
+        g_variant_builder_add(&all, "{sv}", mm_mta_name(mta), g_variant_builder_end(&one));
+    }
+    return g_variant_builder_end(&all);
+}
+
+/* The value of a field; floating, but for the items that have no field. */
+static GVariant *
+get_field(const MmItem *item, gconstpointer target)
+{
+    gconstpointer field = (const char *)target + item->offset;
+
+    switch (item->type) {
+    case MM_TYPE_BOOL:
+        return g_variant_new_boolean(*(const gboolean *)field);
+    case MM_TYPE_UINT:
+    case MM_TYPE_WHOLE_SECONDS:
+    case MM_TYPE_MODE:
+        return g_variant_new_int64(*(const guint *)field);
+    case MM_TYPE_SIZE:
+        return g_variant_new_int64((gint64) * (const guint64 *)field);
+    case MM_TYPE_SECONDS:
+        return g_variant_new_double(*(const double *)field);
+    case MM_TYPE_FALLBACK:
+        return g_variant_new_string(milter_fallback_name(*(const MilterFallback *)field));
+    case MM_TYPE_MTA:
+        return g_variant_new_string(mm_mta_name(*(const MmMta *)field));
+    case MM_TYPE_TIMEOUTS:
+        return get_timeouts(field);
+    case MM_TYPE_NAMES: {
+        const char *const *names = *(const char *const *const *)field;
+
+        return g_variant_new_strv(names, names ? -1 : 0);
+    }
+    case MM_TYPE_STRING:
+    case MM_TYPE_SPEC:
+    case MM_TYPE_PATH:
+    case MM_TYPE_LOG_LEVELS:
+    case MM_TYPE_FACILITY:
+    case MM_TYPE_WORDS:
+    case MM_TYPE_COMMAND: {
+        const char *text = *(const char *const *)field;
+
+        return text ? g_variant_new_string(text) : mm_value_nil();
+    }
+    case MM_TYPE_ANY:
+        return mm_item_initial(item);
+    }
+    g_assert_not_reached();
+}
+
+GVariant *
+mm_item_get(const MmItem *item, gconstpointer target)
+{
+    return g_variant_take_ref(get_field(item, target));
+}
+
+GVariant *
+mm_item_initial(const MmItem *item)
+{
+    g_autoptr(GError) error = NULL;
+    GVariant *value;
+
+    /* The one default that is found out: manager.spool_directory. */
+    if (item->type == MM_TYPE_PATH && !item->takes_nil && !item->initial) {
+        value = g_variant_new_string(access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp");
+        return g_variant_ref_sink(value);
+    }
+    if (!item->initial)
+        return g_variant_ref_sink(mm_value_nil());
+    value = g_variant_parse(NULL, item->initial, NULL, NULL, &error);
+    if (!value)
+        g_error("%s.%s: %s", mm_scope_name(item->scope), item->name, error->message);
+    return value;
+}
+
+const char *
+mm_item_origin(const MmItem *item, gconstpointer target)
+{
+    return origins_of(item, target)[item - mm_items];
+}
+
+void
+mm_items_init(gboolean is_child, gpointer target)
+{
+    for (guint i = 0; i < mm_n_items; i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) initial = NULL;
+
+        if ((mm_items[i].scope == MM_SCOPE_CHILD) != is_child)
+            continue;
+        initial = mm_item_initial(&mm_items[i]);
+        if (!mm_item_set(&mm_items[i], target, initial, NULL, &error))
+            g_error("default of %s", error->message);
+    }
+}
+
+void
+mm_items_clear(gboolean is_child, gpointer target)
+{
+    for (guint i = 0; i < mm_n_items; i++) {
+        gpointer field = G_STRUCT_MEMBER_P(target, mm_items[i].offset);
+
+        if ((mm_items[i].scope == MM_SCOPE_CHILD) != is_child)
+            continue;
+        switch (mm_items[i].type) {
+        case MM_TYPE_STRING:
+        case MM_TYPE_SPEC:
+        case MM_TYPE_PATH:
+        case MM_TYPE_LOG_LEVELS:
+        case MM_TYPE_FACILITY:
+        case MM_TYPE_WORDS:
+        case MM_TYPE_COMMAND:
+            g_clear_pointer((char **)field, g_free);
+            break;
+        case MM_TYPE_NAMES:
+            g_clear_pointer((char ***)field, g_strfreev);
+            break;
+        default:
+            break;
+        }
+    }
+}

@@ -1,0 +1,179 @@
+/* settings.c - see settings.h and child.h */
+#include "config.h"
+#include "src/settings.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "src/settings-table.h"
+
+G_DEFINE_QUARK(mm-settings-error-quark, mm_settings_error)
+
+const char *
+mm_mta_name(MmMta mta)
+{
+    return mta == MM_MTA_SENDMAIL ? "sendmail" : "postfix";
+}
+
+MmChild *
+mm_child_new(const char *name)
+{
+    MmChild *child = g_new0(MmChild, 1);
+
+    child->name = g_strdup(name);
+    child->origins = g_new0(const char *, mm_n_items);
+    mm_items_init(TRUE, child);
+    return child;
+}
+
+void
+mm_child_free(MmChild *child)
+{
+    if (!child)
+        return;
+    mm_items_clear(TRUE, child);
+    milter_endpoint_free(&child->endpoint);
+    g_free(child->origins);
+    g_free(child->name);
+    g_free(child);
+}
+
+MmSettings *
+mm_settings_new(void)
+{
+    MmSettings *settings = g_new0(MmSettings, 1);
+
+    settings->children = g_ptr_array_new_with_free_func((GDestroyNotify)mm_child_free);
+    settings->origins = g_new0(const char *, mm_n_items);
+    settings->notes = g_ptr_array_new_with_free_func(g_free);
+    mm_items_init(FALSE, settings);
+    return settings;
+}
+
+void
+mm_settings_free(MmSettings **settings_p)
+{
+    MmSettings *settings = g_steal_pointer(settings_p);
+
+    if (!settings)
+        return;
+    mm_items_clear(FALSE, settings);
+    g_ptr_array_unref(settings->children);
+    g_ptr_array_unref(settings->notes);
+    g_free(settings->origins);
+    g_free(settings);
+}
+
+void
+mm_settings_note(MmSettings *settings, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_ptr_array_add(settings->notes, g_strdup_vprintf(format, args));
+    va_end(args);
+}
+
+MmChild *
+mm_settings_child(const MmSettings *settings, const char *name)
+{
+    for (guint i = 0; i < settings->children->len; i++) {
+        MmChild *child = g_ptr_array_index(settings->children, i);
+
+        if (strcmp(child->name, name) == 0)
+            return child;
+    }
+    return NULL;
+}
+
+MmChild *
+mm_settings_define_child(MmSettings *settings, const char *name, const char *origin)
+{
+    MmChild *child = mm_settings_child(settings, name);
+
+    if (!child) {
+        child = mm_child_new(name);
+        child->origin = g_intern_string(origin);
+        g_ptr_array_add(settings->children, child);
+    }
+    return child;
+}
+
+gboolean
+mm_settings_remove_child(MmSettings *settings, const char *name)
+{
+    MmChild *child = mm_settings_child(settings, name);
+
+    return child && g_ptr_array_remove(settings->children, child);
+}
+
+static gboolean
+finish_child(MmChild *child, guint index, GError **error)
+{
+    const MmItem *item = mm_item_find(MM_SCOPE_CHILD, "connection_spec");
+    const char *origin = mm_item_origin(item, child);
+
+    if (!child->spec) {
+        g_set_error(error, MM_SETTINGS_ERROR, MM_SETTINGS_ERROR_VALUE,
+                    "%s: milter \"%s\" has no connection_spec",
+                    child->origin ? child->origin : "?", child->name);
+        return FALSE;
+    }
+    child->index = index;
+    child->endpoint = milter_endpoint_parse(child->spec, error);
+    if (!child->endpoint)
+        g_prefix_error(error, "%s: milter \"%s\": connection_spec: ", origin ? origin : "?",
+                       child->name);
+    return child->endpoint != NULL;
+}
+
+gboolean
+mm_settings_finish(MmSettings *settings, GError **error)
+{
+    const MmItem *spec = mm_item_find(MM_SCOPE_MANAGER, "connection_spec");
+    const char *origin = mm_item_origin(spec, settings);
+    MilterEndpoint *endpoint;
+    guint index = 0, n_workers;
+
+    endpoint = milter_endpoint_parse(settings->connection_spec, error);
+    if (!endpoint) {
+        g_prefix_error(error, "%s: manager.connection_spec: ", origin ? origin : "default");
+        return FALSE;
+    }
+    milter_endpoint_free(&endpoint);
+    for (guint i = 0; i < settings->children->len; i++) {
+        MmChild *child = g_ptr_array_index(settings->children, i);
+
+        if (child->enabled && !finish_child(child, index++, error))
+            return FALSE;
+    }
+    n_workers = mm_settings_n_workers(settings);
+    settings->max_connections = (settings->max_sessions + n_workers - 1) / n_workers;
+    return TRUE;
+}
+
+guint
+mm_settings_n_workers(const MmSettings *settings)
+{
+    guint n = settings->n_workers ? settings->n_workers : g_get_num_processors();
+
+    /* A worker that may have no session would be of no use. */
+    if (settings->max_sessions)
+        n = MIN(n, settings->max_sessions);
+    return n;
+}
+
+const char **
+mm_settings_child_names(const MmSettings *settings)
+{
+    GPtrArray *names = g_ptr_array_new();
+
+    for (guint i = 0; i < settings->children->len; i++) {
+        MmChild *child = g_ptr_array_index(settings->children, i);
+
+        if (child->enabled)
+            g_ptr_array_add(names, child->name);
+    }
+    g_ptr_array_add(names, NULL);
+    return (const char **)g_ptr_array_free(names, FALSE);
+}

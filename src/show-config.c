@@ -1,0 +1,53 @@
+/* show-config.c - see show-config.h */
+#include "config.h"
+#include "src/show-config.h"
+
+#include "src/settings-table.h"
+
+static void
+append_item(GString *out, const char *indent, const MmItem *item, gconstpointer target)
+{
+    g_autoptr(GVariant) value = mm_item_get(item, target);
+    g_autofree char *literal = mm_value_literal(value, item->type);
+    const char *origin = mm_item_origin(item, target);
+
+    g_string_append_printf(out, "%s%s.%s = %s # %s\n", indent, mm_scope_name(item->scope),
+                           item->name, literal, origin ? origin : "default");
+}
+
+static void
+append_scope(GString *out, const char *indent, MmScope scope, gconstpointer target)
+{
+    for (guint i = 0; i < mm_n_items; i++) {
+        if (mm_items[i].scope == scope && mm_items[i].standing == MM_STANDING_WORKS)
+            append_item(out, indent, &mm_items[i], target);
+    }
+}
+
+static void
+append_child(GString *out, const MmChild *child)
+{
+    g_autoptr(GVariant) name = g_variant_ref_sink(g_variant_new_string(child->name));
+    g_autofree char *literal = mm_value_literal(name, MM_TYPE_STRING);
+
+    g_string_append_printf(out, "\ndefine_milter(%s) do |milter| # %s\n", literal,
+                           child->origin ? child->origin : "default");
+    append_scope(out, "  ", MM_SCOPE_CHILD, child);
+    g_string_append(out, "end\n");
+}
+
+char *
+mm_show_config(const MmSettings *settings)
+{
+    static const MmScope scopes[] = { MM_SCOPE_PACKAGE, MM_SCOPE_SECURITY, MM_SCOPE_LOG,
+                                      MM_SCOPE_MANAGER };
+    GString *out = g_string_new(NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(scopes); i++) {
+        g_string_append(out, i > 0 ? "\n" : "");
+        append_scope(out, "", scopes[i], settings);
+    }
+    for (guint i = 0; i < settings->children->len; i++)
+        append_child(out, g_ptr_array_index(settings->children, i));
+    return g_string_free(out, FALSE);
+}

@@ -1,0 +1,15 @@
+/* show-config.h - a configuration as text that can be loaded again */
+#ifndef MM_SHOW_CONFIG_H
+#define MM_SHOW_CONFIG_H
+
+#include <glib.h>
+
+#include "src/settings.h"
+
+G_BEGIN_DECLS
+
+/* Every item as Ruby, "manager.n_workers = 2 # FILE:LINE" or "# default". */
+char *mm_show_config(const MmSettings *settings);
+
+G_END_DECLS
+#endif
