@@ -83,8 +83,7 @@ milter_command_parse_connect(const MilterFrame *frame, MilterConnect *result, GE
     if (after_string(rest, end) != end)
         return bad_form(frame, error, "the address is not one string");
     /* libmilter takes IPv6 addresses in both spellings. */
-    if (family == SMFIA_INET6 &&
-        g_ascii_strncasecmp(rest, IPV6_PREFIX, strlen(IPV6_PREFIX)) == 0)
+    if (family == SMFIA_INET6 && g_ascii_strncasecmp(rest, IPV6_PREFIX, strlen(IPV6_PREFIX)) == 0)
         rest += strlen(IPV6_PREFIX);
     *result = (MilterConnect){
         .host = host, .family = family, .port = GUINT16_FROM_BE(port), .address = rest
@@ -200,8 +199,7 @@ milter_command_check(const MilterFrame *frame, GError **error)
 const char *
 milter_envelope_next_parameter(const MilterEnvelope *envelope, const char *parameter)
 {
-    const char *next =
-        parameter ? parameter + strlen(parameter) + 1 : envelope->parameters;
+    const char *next = parameter ? parameter + strlen(parameter) + 1 : envelope->parameters;
 
     /* Compared by size, not by n_parameters: no count to carry along. */
     return next < envelope->parameters + envelope->parameters_size ? next : NULL;

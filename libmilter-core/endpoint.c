@@ -41,8 +41,7 @@ parse_unix(MilterEndpoint *endpoint, const char *path, GError **error)
     gsize size = strlen(path);
 
     if (size == 0)
-        return fail(error, MILTER_ENDPOINT_ERROR_SPEC, endpoint->spec,
-                    "no path (write unix:PATH)");
+        return fail(error, MILTER_ENDPOINT_ERROR_SPEC, endpoint->spec, "no path (write unix:PATH)");
     if (size > PATH_SIZE_MAX)
         return fail(error, MILTER_ENDPOINT_ERROR_SPEC, endpoint->spec,
                     "the path has %" G_GSIZE_FORMAT " bytes, the system takes at most %d", size,
@@ -69,8 +68,8 @@ parse_port(const char *spec, const char *text, gsize size, guint16 *port, GError
             break;
     }
     if (value < 1 || value > PORT_MAX)
-        return fail(error, MILTER_ENDPOINT_ERROR_SPEC, spec,
-                    "port %.*s is out of range (1 to %d)", (int)size, text, PORT_MAX);
+        return fail(error, MILTER_ENDPOINT_ERROR_SPEC, spec, "port %.*s is out of range (1 to %d)",
+                    (int)size, text, PORT_MAX);
     *port = (guint16)value;
     return TRUE;
 }
@@ -109,8 +108,8 @@ look_up(MilterEndpoint *endpoint, int family, const char *host, guint16 port, GE
         const char *reason = result == EAI_SYSTEM ? g_strerror(errno) : gai_strerror(result);
 
         return fail(error, MILTER_ENDPOINT_ERROR_LOOKUP, endpoint->spec,
-                    "cannot find an %s address of \"%s\": %s",
-                    family == AF_INET ? "IPv4" : "IPv6", name, reason);
+                    "cannot find an %s address of \"%s\": %s", family == AF_INET ? "IPv4" : "IPv6",
+                    name, reason);
     }
     memcpy(&endpoint->address, found->ai_addr, found->ai_addrlen);
     endpoint->address_size = found->ai_addrlen;

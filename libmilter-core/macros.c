@@ -29,8 +29,9 @@ typedef struct {
 /* Where to look first: libmilter's order of stages (the latest first), then the commands
  * whose macros libmilter ignores. */
 static const MilterStep lookup_order[] = {
-    MILTER_STEP_EOM,  MILTER_STEP_EOH,     MILTER_STEP_DATA,   MILTER_STEP_RCPT, MILTER_STEP_MAIL,
-    MILTER_STEP_HELO, MILTER_STEP_CONNECT, MILTER_STEP_HEADER, MILTER_STEP_BODY, MILTER_STEP_UNKNOWN,
+    MILTER_STEP_EOM,  MILTER_STEP_EOH,     MILTER_STEP_DATA,    MILTER_STEP_RCPT,
+    MILTER_STEP_MAIL, MILTER_STEP_HELO,    MILTER_STEP_CONNECT, MILTER_STEP_HEADER,
+    MILTER_STEP_BODY, MILTER_STEP_UNKNOWN,
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(lookup_order) == MILTER_N_STEPS);
 

@@ -15,8 +15,8 @@ real_open(const char *path, int flags, mode_t mode)
 
 #define REAL_CALLS \
     { \
-        .read = read, .writev = writev, .connect = connect, .accept4 = accept4, \
-        .open = real_open, .pread = pread, .pwrite = pwrite, \
+        .read = read, .writev = writev, .connect = connect, .accept4 = accept4, .open = real_open, \
+        .pread = pread, .pwrite = pwrite, \
     }
 
 MilterSys milter_sys = REAL_CALLS;

@@ -40,8 +40,8 @@ rebuild(const MilterFrame *frame, MilterBuffer *buffer)
     case SMFIC_RCPT:
         if (!milter_command_parse_envelope(frame, &envelope, NULL))
             return FALSE;
-        g_assert_true(fuzz_is_inside(envelope.parameters, envelope.parameters_size,
-                                     frame->payload, frame->size));
+        g_assert_true(fuzz_is_inside(envelope.parameters, envelope.parameters_size, frame->payload,
+                                     frame->size));
         build_envelope(buffer, frame->command, &envelope);
         return TRUE;
     case SMFIC_HEADER:

@@ -25,9 +25,9 @@ test_packet(guint8 command, const void *payload, gsize size)
     milter_frame_head(packet.wire, command, size);
     if (size > 0)
         memcpy(packet.wire + MILTER_FRAME_HEAD, payload, size);
-    g_assert_cmpint(milter_frame_peek(packet.wire, MILTER_FRAME_HEAD + size, G_MAXUINT32,
-                                      &packet.frame),
-                    ==, MILTER_FRAME_OK);
+    g_assert_cmpint(
+        milter_frame_peek(packet.wire, MILTER_FRAME_HEAD + size, G_MAXUINT32, &packet.frame), ==,
+        MILTER_FRAME_OK);
     return packet;
 }
 

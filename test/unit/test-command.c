@@ -12,12 +12,27 @@ static const struct {
     gsize size;
     const char *good_prefixes; /* sizes, other than the whole, that are good, too */
 } good[] = {
-#define GOOD(command, literal, prefixes) { command, literal, sizeof(literal) - 1, prefixes }
+#define GOOD(command, literal, prefixes) \
+    { \
+        command, literal, sizeof(literal) - 1, prefixes \
+    }
     GOOD('C', "mx.example\0U", ""),
     GOOD('C', "\0U", ""),
-    GOOD('C', "mx.example\0" "4\x30\x39" "192.0.2.1\0", ""),
-    GOOD('C', "mx.example\0" "6\x00\x00" "IPv6:2001:db8::1\0", ""),
-    GOOD('C', "mx.example\0" "6\xff\xff" "2001:db8::1\0", ""),
+    GOOD('C',
+         "mx.example\0"
+         "4\x30\x39"
+         "192.0.2.1\0",
+         ""),
+    GOOD('C',
+         "mx.example\0"
+         "6\x00\x00"
+         "IPv6:2001:db8::1\0",
+         ""),
+    GOOD('C',
+         "mx.example\0"
+         "6\xff\xff"
+         "2001:db8::1\0",
+         ""),
     GOOD('C', "localhost\0L\0\0/run/x\0", ""),
     GOOD('H', "me.example\0", ""),
     GOOD('H', "\0", ""),
@@ -29,7 +44,10 @@ static const struct {
     GOOD('L', "\0\0", ""),
     GOOD('U', "XFOO bar\0", ""),
     GOOD('D', "C", ""),
-    GOOD('D', "Mi\0" "4X\0{auth}\0\0", "1 6"),
+    GOOD('D',
+         "Mi\0"
+         "4X\0{auth}\0\0",
+         "1 6"),
     GOOD('O', "\0\0\0\2\0\0\0\77\0\0\0\177", ""),
     GOOD('O', "\0\0\0\6\0\0\1\377\0\37\377\377\0\0\0\0j {x}\0\0\0\0\6\0", "12 22"),
 #undef GOOD
@@ -44,8 +62,8 @@ test_every_truncation(void)
             g_auto(TestPacket) packet = test_packet(good[i].command, good[i].payload, size);
             g_autofree char *number = g_strdup_printf("%" G_GSIZE_FORMAT, size);
             g_auto(GStrv) prefixes = g_strsplit(good[i].good_prefixes, " ", -1);
-            gboolean is_good = size == good[i].size ||
-                               g_strv_contains((const char *const *)prefixes, number);
+            gboolean is_good =
+                size == good[i].size || g_strv_contains((const char *const *)prefixes, number);
             g_autoptr(GError) error = NULL;
 
             g_test_message("row %u, %c, first %s bytes", i, good[i].command, number);
@@ -101,8 +119,11 @@ test_every_command_byte(void)
 static void
 test_connect(void)
 {
-    g_auto(TestPacket) inet = TEST_PACKET('C', "mx\0" "4\x30\x39" "192.0.2.1\0");
-    g_auto(TestPacket) inet6 = TEST_PACKET('C', "mx\0" "6\0\x19ipv6:::1\0");
+    g_auto(TestPacket) inet = TEST_PACKET('C', "mx\0"
+                                               "4\x30\x39"
+                                               "192.0.2.1\0");
+    g_auto(TestPacket) inet6 = TEST_PACKET('C', "mx\0"
+                                                "6\0\x19ipv6:::1\0");
     g_auto(TestPacket) unknown = TEST_PACKET('C', "mx\0U");
     MilterConnect connect;
 
@@ -216,7 +237,10 @@ test_build(void)
     MilterBuffer buffer = { 0 };
 
     milter_command_build_connect(&buffer, &connect);
-    ASSERT_BUILT(&buffer, 'C', "mx\0" "4\0\x19" "192.0.2.1\0");
+    ASSERT_BUILT(&buffer, 'C',
+                 "mx\0"
+                 "4\0\x19"
+                 "192.0.2.1\0");
     connect = (MilterConnect){ .host = "", .family = 'U' };
     milter_command_build_connect(&buffer, &connect);
     ASSERT_BUILT(&buffer, 'C', "\0U");

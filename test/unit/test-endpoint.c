@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -131,9 +132,9 @@ test_path_limit(void)
 {
     gsize limit = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
     g_autofree char *path = g_strnfill(limit + 1, 'a');
-    g_autofree char *expected = g_strdup_printf(
-        "/%s: the path has %d bytes, the system takes at most %d", path + 1, (int)limit + 1,
-        (int)limit);
+    g_autofree char *expected =
+        g_strdup_printf("/%s: the path has %d bytes, the system takes at most %d", path + 1,
+                        (int)limit + 1, (int)limit);
     g_autoptr(GError) error = NULL;
     MilterEndpoint *endpoint;
 
@@ -151,8 +152,8 @@ static void
 test_equal(void)
 {
     static const char *const specs[] = {
-        "unix:/a", "unix:/b", "unix:/aa", "inet:25", "inet:26", "inet:25@127.0.0.1",
-        "inet6:25", "inet6:25@[::1]",
+        "unix:/a", "unix:/b",           "unix:/aa", "inet:25",
+        "inet:26", "inet:25@127.0.0.1", "inet6:25", "inet6:25@[::1]",
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(specs); i++) {
@@ -196,8 +197,7 @@ free_port(const char *kind, const char *host)
         milter_endpoint_free(&endpoint);
         return NULL;
     }
-    g_assert_cmpint(getsockname(fd, (struct sockaddr *)&endpoint->address,
-                                &endpoint->address_size),
+    g_assert_cmpint(getsockname(fd, (struct sockaddr *)&endpoint->address, &endpoint->address_size),
                     ==, 0);
     close(fd);
     spec = g_strdup_printf("%s:%u@%s", kind,
@@ -475,6 +475,29 @@ test_connect_errors(void)
     milter_endpoint_free(&endpoint);
 }
 
+/* Without descriptors left every call says so and leaves nothing behind. */
+static void
+test_no_descriptors(void)
+{
+    MilterEndpoint *endpoint = milter_endpoint_parse("inet:25@127.0.0.1", NULL);
+    g_autoptr(GError) error = NULL;
+    gboolean in_progress;
+    struct rlimit before;
+    struct rlimit none;
+
+    g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &before), ==, 0);
+    none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &none), ==, 0);
+    g_assert_cmpint(milter_endpoint_listen(endpoint, TRUE, &error), ==, -1);
+    g_assert_cmpint(milter_endpoint_connect(endpoint, &in_progress), ==, -1);
+    g_assert_cmpint(errno, ==, EMFILE);
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &before), ==, 0);
+    g_assert_error(error, MILTER_ENDPOINT_ERROR, MILTER_ENDPOINT_ERROR_SYSTEM);
+    g_assert_cmpstr(error->message, ==,
+                    "inet:25@127.0.0.1: cannot make a socket: Too many open files");
+    milter_endpoint_free(&endpoint);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -494,5 +517,6 @@ main(int argc, char **argv)
     g_test_add("/endpoint/refused", Place, NULL, place_init, test_refused, place_clear);
     g_test_add_func("/endpoint/foreign-address", test_foreign_address);
     g_test_add_func("/endpoint/connect-errors", test_connect_errors);
+    g_test_add_func("/endpoint/no-descriptors", test_no_descriptors);
     return g_test_run();
 }

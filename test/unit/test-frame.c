@@ -51,7 +51,8 @@ test_two_in_a_row(void)
 
     g_assert_cmpint(milter_frame_peek(two, sizeof(two), CEILING, &frame), ==, MILTER_FRAME_OK);
     g_assert_cmpuint(frame.wire_size, ==, 5);
-    g_assert_cmpint(milter_frame_peek(two + 5, sizeof(two) - 5, CEILING, &frame), ==, MILTER_FRAME_OK);
+    g_assert_cmpint(milter_frame_peek(two + 5, sizeof(two) - 5, CEILING, &frame), ==,
+                    MILTER_FRAME_OK);
     g_assert_cmpint(frame.command, ==, 'B');
     g_assert_cmpmem(frame.payload, frame.size, "x", 1);
 }
@@ -64,9 +65,9 @@ test_length(void)
         guint32 length;
         gboolean is_good;
     } rows[] = {
-        { 0, FALSE },          { 1, TRUE },           { CEILING - 1, TRUE },
-        { CEILING, TRUE },         { CEILING + 1, FALSE },    { 0x7fffffff, FALSE },
-        { 0x80000000, FALSE }, { 0xffffffff, FALSE }, { 0x01000000, FALSE },
+        { 0, FALSE },           { 1, TRUE },           { CEILING - 1, TRUE }, { CEILING, TRUE },
+        { CEILING + 1, FALSE }, { 0x7fffffff, FALSE }, { 0x80000000, FALSE }, { 0xffffffff, FALSE },
+        { 0x01000000, FALSE },
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {

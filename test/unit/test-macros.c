@@ -252,9 +252,8 @@ test_list_has(void)
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
-        g_assert_cmpint(
-            milter_macro_list_has(rows[i].list, rows[i].name, strlen(rows[i].name)), ==,
-            rows[i].has);
+        g_assert_cmpint(milter_macro_list_has(rows[i].list, rows[i].name, strlen(rows[i].name)), ==,
+                        rows[i].has);
     g_assert_true(milter_macro_list_has("ab", "abc", 2));
 }
 

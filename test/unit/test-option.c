@@ -75,8 +75,8 @@ test_versions(void)
     static const struct {
         guint32 version;
         gboolean is_good;
-    } rows[] = { { 0, FALSE }, { 1, FALSE }, { 2, TRUE }, { 6, TRUE }, { 7, TRUE },
-                 { 0xffffffff, TRUE } };
+    } rows[] = { { 0, FALSE }, { 1, FALSE }, { 2, TRUE },
+                 { 6, TRUE },  { 7, TRUE },  { 0xffffffff, TRUE } };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         guint32 words[3] = { GUINT32_TO_BE(rows[i].version), 0, 0 };
@@ -114,8 +114,8 @@ test_build(void)
     MilterBuffer buffer = { 0 };
 
     milter_option_build(&buffer, &option);
-    g_assert_cmpmem(milter_buffer_bytes(&buffer), milter_buffer_size(&buffer),
-                    "\0\0\0\15O" WORDS, 17);
+    g_assert_cmpmem(milter_buffer_bytes(&buffer), milter_buffer_size(&buffer), "\0\0\0\15O" WORDS,
+                    17);
     milter_buffer_clear(&buffer);
 
     option.macros[MILTER_STAGE_HELO] = g_strdup("a b");
@@ -163,8 +163,7 @@ test_check_answer(void)
         { 6, 0, 0, NULL },
         { 2, 0x010, 0x0010, NULL },
         { 7, 0, 0, "SMFIC_OPTNEG: the answer has protocol version 7, offered was 6" },
-        { 6, 0x1f1, 0,
-          "SMFIC_OPTNEG: the answer asks for actions 0x101, which were not offered" },
+        { 6, 0x1f1, 0, "SMFIC_OPTNEG: the answer asks for actions 0x101, which were not offered" },
         { 6, 0, 0x1ff1, "SMFIC_OPTNEG: the answer asks for steps 0x1001, which were not offered" },
         { 6, 0, 0x80000000,
           "SMFIC_OPTNEG: the answer asks for steps 0x80000000, which were not offered" },

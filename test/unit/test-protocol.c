@@ -92,8 +92,8 @@ test_versions(void)
     for (guint32 version = 2; version <= 6; version++) {
         for (MilterStep step = 0; step < MILTER_N_STEPS; step++)
             if (milter_step_no_bit(step))
-                g_assert_cmpint((milter_version_steps(version) & milter_step_no_bit(step)) != 0,
-                                ==, milter_step_version(step) <= version);
+                g_assert_cmpint((milter_version_steps(version) & milter_step_no_bit(step)) != 0, ==,
+                                milter_step_version(step) <= version);
         g_assert_cmphex(milter_version_steps(version - 1) & ~milter_version_steps(version), ==, 0);
         g_assert_cmphex(milter_version_actions(version - 1) & ~milter_version_actions(version), ==,
                         0);

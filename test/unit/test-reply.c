@@ -221,16 +221,11 @@ test_edit_truncations(void)
         gsize other; /* another good size, or G_MAXSIZE */
     } rows[] = {
 #define ROW(reply, literal, other) { reply, literal, sizeof(literal) - 1, other }
-        ROW('h', "A\0b\0", G_MAXSIZE),
-        ROW('h', "A\0\0", G_MAXSIZE),
-        ROW('i', "\0\0\0\2A\0b\0", G_MAXSIZE),
-        ROW('m', "\0\0\0\2A\0\0", G_MAXSIZE),
-        ROW('+', "<a@b>\0", G_MAXSIZE),
-        ROW('-', "\0", G_MAXSIZE),
-        ROW('2', "<a@b>\0NOTIFY=NEVER\0", 6),
-        ROW('2', "<a@b>\0\0", 6),
-        ROW('e', "<>\0SIZE=3 BODY=7BIT\0", 3),
-        ROW('q', "why\0", 0),
+        ROW('h', "A\0b\0", G_MAXSIZE),         ROW('h', "A\0\0", G_MAXSIZE),
+        ROW('i', "\0\0\0\2A\0b\0", G_MAXSIZE), ROW('m', "\0\0\0\2A\0\0", G_MAXSIZE),
+        ROW('+', "<a@b>\0", G_MAXSIZE),        ROW('-', "\0", G_MAXSIZE),
+        ROW('2', "<a@b>\0NOTIFY=NEVER\0", 6),  ROW('2', "<a@b>\0\0", 6),
+        ROW('e', "<>\0SIZE=3 BODY=7BIT\0", 3), ROW('q', "why\0", 0),
 #undef ROW
     };
 
@@ -239,17 +234,15 @@ test_edit_truncations(void)
 
         for (gsize size = 0; size <= rows[i].size; size++) {
             g_test_message("row %u, %c, first %" G_GSIZE_FORMAT " bytes", i, rows[i].reply, size);
-            g_assert_cmpint(
-                check(rows[i].reply, rows[i].payload, size, MILTER_STEP_EOM, ALL, 0), ==,
-                size == rows[i].size || size == rows[i].other);
+            g_assert_cmpint(check(rows[i].reply, rows[i].payload, size, MILTER_STEP_EOM, ALL, 0),
+                            ==, size == rows[i].size || size == rows[i].other);
         }
         memcpy(longer, rows[i].payload, rows[i].size);
         longer[rows[i].size] = 'x';
         g_assert_false(check(rows[i].reply, longer, rows[i].size + 1, MILTER_STEP_EOM, ALL, 0));
         longer[rows[i].size] = '\0';
-        g_assert_cmpint(
-            check(rows[i].reply, longer, rows[i].size + 1, MILTER_STEP_EOM, ALL, 0), ==,
-            rows[i].reply == 'q');
+        g_assert_cmpint(check(rows[i].reply, longer, rows[i].size + 1, MILTER_STEP_EOM, ALL, 0), ==,
+                        rows[i].reply == 'q');
     }
 }
 

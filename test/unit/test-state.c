@@ -54,8 +54,7 @@ static void
 test_out_of_range(void)
 {
     for (guint command = 0; command < 256; command++)
-        g_assert_cmpint(milter_state_next(MILTER_STATE_BAD, (guint8)command), ==,
-                        MILTER_STATE_BAD);
+        g_assert_cmpint(milter_state_next(MILTER_STATE_BAD, (guint8)command), ==, MILTER_STATE_BAD);
     g_assert_cmpstr(milter_state_name(MILTER_STATE_BAD), ==, "bad");
 }
 
@@ -87,8 +86,26 @@ test_dialogues(void)
         "OCUHUMURUTULUNUBUEUQ",
         "OQ",
         "OAKCQ",
-        "!C", "!M", "!D", "!A", "!K", "OC!C", "OCH!E", "OCH!R", "OCHME!E", "OCHMN!L", "OCHMB!N",
-        "OCHML!T", "OCHML!R", "OCHMRTLNBE!R", "OQ!Q", "OC!O", "O!H", "O!M", "OCHMA!R", "OCHMH!R",
+        "!C",
+        "!M",
+        "!D",
+        "!A",
+        "!K",
+        "OC!C",
+        "OCH!E",
+        "OCH!R",
+        "OCHME!E",
+        "OCHMN!L",
+        "OCHMB!N",
+        "OCHML!T",
+        "OCHML!R",
+        "OCHMRTLNBE!R",
+        "OQ!Q",
+        "OC!O",
+        "O!H",
+        "O!M",
+        "OCHMA!R",
+        "OCHMH!R",
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(dialogues); i++) {
@@ -139,9 +156,8 @@ test_declined(void)
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_test_message("row %u", i);
-        g_assert_cmpint(
-            milter_state_next_declined(rows[i].now, rows[i].command, rows[i].declined), ==,
-            rows[i].next);
+        g_assert_cmpint(milter_state_next_declined(rows[i].now, rows[i].command, rows[i].declined),
+                        ==, rows[i].next);
     }
     /* What is legal without it stays as it is. */
     for (MilterState now = 0; now < MILTER_N_STATES; now++)
