@@ -64,16 +64,16 @@ fail(MilterPeer *peer, MilterPeerFailure failure, const char *cause)
     peer->handler->on_failed(peer, failure, cause, peer->data);
 }
 
-/* "reply SMFIR_x to header: what is wrong", with the start of the packet. */
+/* "SMFIR_x to header: what is wrong", with the start of the packet. */
 static void
-fail_with(MilterPeer *peer, const MilterFrame *frame, const char *what)
+fail_with(MilterPeer *peer, MilterPeerFailure failure, const MilterFrame *frame, const char *what)
 {
     g_autofree char *bytes = milter_log_escape(frame->payload, frame->size, 64);
     g_autofree char *cause =
         g_strdup_printf("%s (0x%02x) to %s: %s; data %s", milter_reply_name(frame->command),
                         frame->command, milter_step_name(peer->owes), what, bytes);
 
-    fail(peer, MILTER_PEER_PROTOCOL, cause);
+    fail(peer, failure, cause);
 }
 
 static void
@@ -142,11 +142,15 @@ on_reply(MilterPeer *peer, const MilterFrame *frame)
         return;
     }
     if (step == MILTER_STEP_NONE) {
-        fail_with(peer, frame, "no reply was expected");
+        fail_with(peer, MILTER_PEER_PROTOCOL, frame, "no reply was expected");
         return;
     }
     if (!milter_reply_check(frame, step, peer->option.actions, peer->option.steps, &error)) {
-        fail_with(peer, frame, error->message);
+        fail_with(peer,
+                  g_error_matches(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_VALUE)
+                      ? MILTER_PEER_VALUE
+                      : MILTER_PEER_PROTOCOL,
+                  frame, error->message);
         return;
     }
     if (frame->command == SMFIR_PROGRESS) {

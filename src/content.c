@@ -212,7 +212,7 @@ fall_back(MmRelay *relay, MmMember *member)
     MmTransaction *transaction = relay->transaction;
 
     mm_verdict_of_fallback(&transaction->refusal, member->child->fallback, relay->mta,
-                           MILTER_STEP_EOM);
+                           MILTER_STEP_EOM, member->has_bad_reply);
     if (member->child->fallback == MILTER_FALLBACK_QUARANTINE &&
         (relay->offer.actions & SMFIF_QUARANTINE)) {
         g_autofree char *reason = g_strdup_printf("%s failed", member->child->name);
@@ -378,19 +378,24 @@ mm_content_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply)
 
 /* --- what comes from the MTA --- */
 
-static guint
-count_readers(MmRelay *relay, MilterStep step)
+/* Whether anybody but the member that reads while it comes wants the step's content. */
+static gboolean
+has_later_reader(MmRelay *relay, MilterStep step)
 {
-    guint n = 0;
+    gboolean is_first = TRUE;
 
     for (guint i = 0; i < relay->n_members; i++) {
         MmMember *member = &relay->members[i];
+        gboolean is_live = is_first && !member->shadow;
 
-        /* A shadow reads later, so it needs what the live member has already had. */
-        if (mm_member_takes_part(member, step) && milter_peer_wants(member->peer, step))
-            n += member->shadow ? 2 : 1;
+        if (!mm_member_takes_part(member, step))
+            continue;
+        if (is_live)
+            is_first = FALSE;
+        else if (milter_peer_wants(member->peer, step))
+            return TRUE;
     }
-    return n;
+    return FALSE;
 }
 
 static void
@@ -399,8 +404,8 @@ begin_content(MmRelay *relay)
     MmTransaction *transaction = relay->transaction;
 
     transaction->has_begun = TRUE;
-    transaction->keeps_fields = count_readers(relay, MILTER_STEP_HEADER) > 1;
-    transaction->keeps_body = count_readers(relay, MILTER_STEP_BODY) > 1;
+    transaction->keeps_fields = has_later_reader(relay, MILTER_STEP_HEADER);
+    transaction->keeps_body = has_later_reader(relay, MILTER_STEP_BODY);
     if (transaction->keeps_fields)
         mm_dialect_begin(&relay->dialect, transaction->message);
     mm_relay_advance(relay);

@@ -48,6 +48,7 @@ failure_name(MilterPeerFailure failure)
     case MILTER_PEER_TIMEOUT:
         return "timeout";
     case MILTER_PEER_PROTOCOL:
+    case MILTER_PEER_VALUE:
         return "protocol";
     case MILTER_PEER_LIMIT:
         return "limit";
@@ -104,6 +105,7 @@ mm_member_fail(MmMember *member, MilterPeerFailure failure, const char *cause)
     if (failure == MILTER_PEER_TIMEOUT)
         count(member, MM_CHILD_STAT_TIMEOUTS);
     member->state = MM_MEMBER_FAILED;
+    member->has_bad_reply = failure == MILTER_PEER_VALUE;
     member->has_gone = FALSE;
     mm_member_forget_message(member);
     milter_peer_free(&member->peer);
@@ -155,7 +157,7 @@ collect_body(MmMember *member, const MilterFrame *frame)
 
     /* Postfix keeps only the first unbroken run and treats a second as the filter's error. */
     if (member->body_closed && member->relay->mta == MM_MTA_POSTFIX) {
-        mm_member_fail(member, MILTER_PEER_PROTOCOL,
+        mm_member_fail(member, MILTER_PEER_VALUE,
                        "the body was replaced in two runs with other changes between them");
         return;
     }
@@ -197,6 +199,7 @@ on_progress(MilterPeer *peer, gpointer data)
     MmMember *member = data;
     MilterStep step = milter_peer_owes(peer);
 
+    member->body_closed = member->new_body != NULL;
     milter_peer_extend(peer, mm_relay_time_for(member->relay, member,
                                                mm_member_timeout(member, step)));
 }
@@ -325,6 +328,15 @@ send_macros(MmMember *member, guint8 command)
                                       milter_peer_out(member->peer));
 }
 
+void
+mm_member_send_macros(MmMember *member, MilterStep step)
+{
+    if (milter_peer_option(member->peer)->version < milter_step_version(step))
+        return;
+    send_macros(member, milter_step_command(step));
+    milter_peer_flush(member->peer);
+}
+
 static gboolean
 has_macros_for(MmMember *member, MilterStep step, guint8 command)
 {
@@ -350,6 +362,8 @@ mm_member_send(MmMember *member, MilterStep step, const void *payload, gsize siz
 {
     guint8 command = milter_step_command(step);
 
+    if (milter_peer_option(member->peer)->version < milter_step_version(step))
+        return FALSE;
     if (has_macros_for(member, step, command)) {
         send_macros(member, command);
         member->sent_field_macros |= step == MILTER_STEP_HEADER;
@@ -427,6 +441,7 @@ mm_member_begin_transaction(MmMember *member)
     if (member->state == MM_MEMBER_ACCEPTED_MESSAGE || member->state == MM_MEMBER_REFUSED_MESSAGE)
         member->state = MM_MEMBER_ACTIVE;
     member->in_transaction = FALSE;
+    member->was_aborted = FALSE;
     member->sent_field_macros = FALSE;
     member->sent_chunk_macros = FALSE;
 }

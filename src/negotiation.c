@@ -12,18 +12,27 @@
 
 #define KNOWN_STEPS (SMFI_CURR_PROT | MILTER_MDS_BITS)
 
-/* What both MTAs send when nobody asks: Postfix' milter_*_macros and Sendmail's
+/* What the MTAs send when nobody asks: Postfix' milter_*_macros and Sendmail's
  * confMILTER_MACROS_*, as shipped. */
-static const char *const documented_macros[MILTER_N_STAGES] = {
-    [MILTER_STAGE_CONNECT] =
-        "j {daemon_name} {daemon_addr} v _ {if_name} {if_addr} {client_connections}",
-    [MILTER_STAGE_HELO] = "{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}",
-    [MILTER_STAGE_MAIL] = "i {auth_type} {auth_authen} {auth_ssf} {auth_author} {mail_mailer} "
-                          "{mail_host} {mail_addr}",
-    [MILTER_STAGE_RCPT] = "i {rcpt_mailer} {rcpt_host} {rcpt_addr} {nrcpts} {nbadrcpts}",
-    [MILTER_STAGE_DATA] = "i",
-    [MILTER_STAGE_EOM] = "i {msg_id} {mail_addr} {rcpt_addr} {nrcpts} {nbadrcpts}",
-    [MILTER_STAGE_EOH] = "i",
+static const char *const documented_macros[MM_N_MTAS][MILTER_N_STAGES] = {
+    [MM_MTA_POSTFIX] = {
+        [MILTER_STAGE_CONNECT] = "j {daemon_name} {daemon_addr} v _",
+        [MILTER_STAGE_HELO] = "{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}",
+        [MILTER_STAGE_MAIL] = "i {auth_type} {auth_authen} {auth_author} {mail_addr} {mail_host} "
+                              "{mail_mailer}",
+        [MILTER_STAGE_RCPT] = "i {rcpt_addr} {rcpt_host} {rcpt_mailer}",
+        [MILTER_STAGE_DATA] = "i",
+        [MILTER_STAGE_EOM] = "i",
+        [MILTER_STAGE_EOH] = "i",
+    },
+    [MM_MTA_SENDMAIL] = {
+        [MILTER_STAGE_CONNECT] = "j _ {daemon_name} {if_name} {if_addr}",
+        [MILTER_STAGE_HELO] = "{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}",
+        [MILTER_STAGE_MAIL] = "i {auth_type} {auth_authen} {auth_ssf} {auth_author} {mail_mailer} "
+                              "{mail_host} {mail_addr}",
+        [MILTER_STAGE_RCPT] = "{rcpt_mailer} {rcpt_host} {rcpt_addr}",
+        [MILTER_STAGE_EOM] = "{msg_id}",
+    },
 };
 
 /* What the manager itself looks at. */
@@ -34,13 +43,31 @@ static const char *const own_macros[MILTER_N_STAGES] = {
     [MILTER_STAGE_EOM] = "i",
 };
 
+/* LIST and what both MTAs send at the stage; takes over LIST. */
+static char *
+merge_documented(char *list, MilterStage stage, guint *dropped)
+{
+    for (guint mta = 0; mta < MM_N_MTAS; mta++)
+        if (documented_macros[mta][stage])
+            list = milter_macro_list_merge(list, documented_macros[mta][stage], dropped);
+    return list;
+}
+
+char *
+mm_negotiation_host_macros(const MmSettings *settings, MmMta mta, MilterStage stage)
+{
+    char *list = g_strdup(documented_macros[mta][stage]);
+
+    if (settings->extra_macros)
+        list = milter_macro_list_merge(list, settings->extra_macros, NULL);
+    return list ? list : g_strdup("");
+}
+
 const char *
 mm_negotiation_default_macros(const MmRelay *relay, MilterStage stage)
 {
     /* Where we asked for nothing, all that comes is the MTA's default. */
-    if (stage >= MILTER_N_STAGES || !relay->lists_macros[stage])
-        return NULL;
-    return documented_macros[stage];
+    return relay->lists_macros[stage] ? relay->host->default_macros[relay->mta][stage] : NULL;
 }
 
 static gboolean
@@ -79,7 +106,7 @@ merge_list(MmRelay *relay, MilterStage stage)
     if (own_macros[stage])
         list = milter_macro_list_merge(list, own_macros[stage], &dropped);
     if (!all)
-        list = milter_macro_list_merge(list, documented_macros[stage], &dropped);
+        list = merge_documented(list, stage, &dropped);
     if (extra)
         list = milter_macro_list_merge(list, extra, &dropped);
     if (dropped)
@@ -97,9 +124,9 @@ merge_lists(MmRelay *relay, MilterOption *answer)
         answer->macros[stage] = merge_list(relay, stage);
     /* Sendmail tests the flag of EOH at EOM: naming one names both. */
     if (answer->macros[MILTER_STAGE_EOM] && !answer->macros[MILTER_STAGE_EOH])
-        answer->macros[MILTER_STAGE_EOH] = g_strdup(documented_macros[MILTER_STAGE_EOH]);
+        answer->macros[MILTER_STAGE_EOH] = merge_documented(NULL, MILTER_STAGE_EOH, NULL);
     if (answer->macros[MILTER_STAGE_EOH] && !answer->macros[MILTER_STAGE_EOM])
-        answer->macros[MILTER_STAGE_EOM] = g_strdup(documented_macros[MILTER_STAGE_EOM]);
+        answer->macros[MILTER_STAGE_EOM] = merge_documented(NULL, MILTER_STAGE_EOM, NULL);
     for (guint stage = 0; stage < MILTER_N_STAGES; stage++)
         relay->lists_macros[stage] = answer->macros[stage] != NULL;
 }

@@ -56,6 +56,8 @@ typedef struct {
     guint8 in_transaction : 1; /* an ABORT would concern it */
     guint8 skips_body : 1;     /* said SMFIR_SKIP */
     guint8 has_gone : 1;       /* the connection ended while nothing was asked of it */
+    guint8 was_aborted : 1;    /* got our ABORT: the MTA's own for it is swallowed */
+    guint8 has_bad_reply : 1;  /* failed by a reply that Postfix takes for a configuration error */
     guint8 sent_field_macros : 1;
     guint8 sent_chunk_macros : 1;
     MilterMessage *message; /* the version it reads; owned reference */
@@ -115,7 +117,6 @@ struct _MmRelay {
     MmVerdict connection_refusal; /* for everything after a refused CONNECT or HELO */
     guint n_messages;
     guint8 is_negotiated : 1;
-    guint8 has_aborted : 1; /* children got our ABORT: the MTA's own for it is swallowed */
     guint8 is_over : 1;     /* the session is over; shadows may still work */
     guint8 is_advancing : 1;
     guint8 advance_again : 1;
@@ -140,6 +141,8 @@ void mm_relay_check_end(MmRelay *relay);
 void mm_negotiation_start(MmRelay *relay, const MilterOption *offer);
 /* Answer the MTA when all children have answered or failed. */
 void mm_negotiation_advance(MmRelay *relay);
+/* The documented names of an MTA at a stage and manager.extra_macros.  Free with g_free. */
+char *mm_negotiation_host_macros(const MmSettings *settings, MmMta mta, MilterStage stage);
 /* The names a child without a list of its own gets at a stage, as far as we know. */
 const char *mm_negotiation_default_macros(const MmRelay *relay, MilterStage stage);
 
@@ -174,6 +177,8 @@ void mm_member_clear(MmMember *member);
  * may have failed on return. */
 gboolean mm_member_send(MmMember *member, MilterStep step, const void *payload, gsize size,
                         double timeout);
+/* Only the macros. */
+void mm_member_send_macros(MmMember *member, MilterStep step);
 /* The timeout of the child's own for a step. */
 double mm_member_timeout(const MmMember *member, MilterStep step);
 /* Whether it takes part in STEP now; may find out here that it has gone. */

@@ -20,12 +20,18 @@ mm_host_init(MmHost *host, MilterLoop *loop, const MmSettings *settings, MmStats
     host->budget.directory = settings->spool_directory;
     host->started_at = milter_loop_now(loop);
     host->memories = g_new0(MmChildMemory, settings->children->len);
+    for (guint mta = 0; mta < MM_N_MTAS; mta++)
+        for (guint stage = 0; stage < MILTER_N_STAGES; stage++)
+            host->default_macros[mta][stage] = mm_negotiation_host_macros(settings, mta, stage);
 }
 
 void
 mm_host_clear(MmHost *host)
 {
     g_clear_pointer(&host->memories, g_free);
+    for (guint mta = 0; mta < MM_N_MTAS; mta++)
+        for (guint stage = 0; stage < MILTER_N_STAGES; stage++)
+            g_clear_pointer(&host->default_macros[mta][stage], g_free);
 }
 
 static void
@@ -292,13 +298,13 @@ mm_relay_end_transaction(MmRelay *relay, gboolean abort)
     for (guint i = 0; i < relay->n_members; i++) {
         MmMember *member = &relay->members[i];
 
-        if (abort && member->in_transaction)
+        if (abort && member->in_transaction) {
             mm_member_abort(member);
+            member->was_aborted = TRUE;
+        }
         member->in_transaction = FALSE;
         mm_member_forget_message(member);
     }
-    if (abort && transaction)
-        relay->has_aborted = TRUE;
     mm_transaction_free(&relay->transaction);
     mm_verdict_clear(&relay->data_refusal);
     milter_macros_end_transaction(relay->macros);
@@ -378,6 +384,21 @@ on_negotiate(MilterSession *session, const MilterOption *offer, gpointer data)
     mm_negotiation_start(data, offer);
 }
 
+/* The macros of a step that nobody asked for come without it, and are for all. */
+static void
+pass_macros_of_declined(MmRelay *relay, guint8 command)
+{
+    MilterStep step = milter_step_of_command(command);
+    const MilterOption *option = milter_session_option(relay->session);
+
+    if (step == MILTER_STEP_NONE || step == MILTER_STEP_HEADER || step == MILTER_STEP_BODY ||
+        !(option->steps & milter_step_no_bit(step)))
+        return;
+    for (guint i = 0; i < relay->n_members; i++)
+        if (!relay->members[i].shadow && mm_member_takes_part(&relay->members[i], step))
+            mm_member_send_macros(&relay->members[i], step);
+}
+
 static void
 on_macros(MilterSession *session, const MilterFrame *frame, gpointer data)
 {
@@ -391,6 +412,7 @@ on_macros(MilterSession *session, const MilterFrame *frame, gpointer data)
         }
     if (command >= 'A' && command <= 'Z')
         relay->fresh |= 1u << (command - 'A');
+    pass_macros_of_declined(relay, command);
 }
 
 static void
@@ -408,7 +430,6 @@ begin_transaction(MmRelay *relay)
 {
     if (relay->transaction)
         mm_relay_end_transaction(relay, FALSE);
-    relay->has_aborted = FALSE;
     mm_verdict_clear(&relay->data_refusal);
     relay->transaction = mm_transaction_new(relay);
     relay->n_messages++;
@@ -480,7 +501,6 @@ static void
 on_abort(MilterSession *session, gpointer data)
 {
     MmRelay *relay = data;
-    gboolean swallow = relay->has_aborted;
 
     if (relay->transaction) {
         count(relay, MM_STAT_ABORTED);
@@ -490,12 +510,14 @@ on_abort(MilterSession *session, gpointer data)
     end_step(relay);
     stop_wait(relay);
     mm_relay_end_transaction(relay, FALSE);
-    relay->has_aborted = FALSE;
-    if (swallow)
-        return;
     /* Postfix sends ABORT also outside a transaction; what a child makes of it is its own. */
-    for (guint i = 0; i < relay->n_members; i++)
-        mm_member_abort(&relay->members[i]);
+    for (guint i = 0; i < relay->n_members; i++) {
+        MmMember *member = &relay->members[i];
+
+        if (!member->was_aborted)
+            mm_member_abort(member);
+        member->was_aborted = FALSE;
+    }
 }
 
 /* Another SMTP session on the same connection: everybody starts anew. */
@@ -507,10 +529,10 @@ restart(MmRelay *relay)
     mm_relay_end_transaction(relay, TRUE);
     mm_verdict_clear(&relay->connection_refusal);
     milter_macros_clear(relay->macros);
-    relay->has_aborted = FALSE;
     for (guint i = 0; i < relay->n_members; i++) {
         MmMember *member = &relay->members[i];
 
+        member->was_aborted = FALSE;
         if (member->peer && member->state != MM_MEMBER_FAILED) {
             milter_peer_quit(member->peer, TRUE);
             member->state = MM_MEMBER_ACTIVE;

@@ -9,6 +9,7 @@
 #include <glib.h>
 
 #include "libmilter-core/loop.h"
+#include "libmilter-core/protocol.h"
 #include "libmilter-core/spool.h"
 #include "src/settings.h"
 #include "src/stats.h"
@@ -31,6 +32,8 @@ typedef struct {
     double started_at;        /* loop time */
     MmChildMemory *memories;  /* by MmChild.index */
     guint next_tag;           /* number of the next session, for log lines */
+    /* Names a child without a list of its own gets where a list was asked for; owned. */
+    char *default_macros[MM_N_MTAS][MILTER_N_STAGES];
 } MmHost;
 
 /* SETTINGS and STATS are borrowed. */

@@ -85,14 +85,17 @@ mm_verdict_clear(MmVerdict *verdict)
 
 /* Postfix's own words for a milter that fails (milter_default_action). */
 static const char *
-postfix_text(guint8 reply)
+postfix_text(guint8 reply, gboolean has_bad_reply)
 {
+    if (has_bad_reply)
+        return "451 4.3.5 Server configuration problem - try again later";
     return reply == SMFIR_TEMPFAIL ? "451 4.7.1 Service unavailable - try again later"
                                    : "550 5.5.0 Service unavailable";
 }
 
 void
-mm_verdict_of_fallback(MmVerdict *verdict, MilterFallback fallback, MmMta mta, MilterStep step)
+mm_verdict_of_fallback(MmVerdict *verdict, MilterFallback fallback, MmMta mta, MilterStep step,
+                       gboolean has_bad_reply)
 {
     mm_verdict_clear(verdict);
     switch (fallback) {
@@ -110,7 +113,7 @@ mm_verdict_of_fallback(MmVerdict *verdict, MilterFallback fallback, MmMta mta, M
         return;
     }
     if (mta == MM_MTA_POSTFIX) {
-        verdict->text = g_strdup(postfix_text(verdict->reply));
+        verdict->text = g_strdup(postfix_text(verdict->reply, has_bad_reply));
         verdict->reply = SMFIR_REPLYCODE;
     }
 }

@@ -46,9 +46,10 @@ mm_verdict_is_set(const MmVerdict *verdict)
 }
 
 /* What a child that failed is taken to answer at a step: none (it goes on without it),
- * or a refusal in the words the MTA would have used for it. */
+ * or a refusal in the words the MTA would have used for it. HAS_BAD_REPLY: it failed by a
+ * reply whose values Postfix blames on the filter's configuration. */
 void mm_verdict_of_fallback(MmVerdict *verdict, MilterFallback fallback, MmMta mta,
-                            MilterStep step);
+                            MilterStep step, gboolean has_bad_reply);
 
 /* "reject", "550 5.7.1 text", …, escaped for a log line.  Free with g_free. */
 char *mm_verdict_text(const MmVerdict *verdict);
