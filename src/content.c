@@ -348,6 +348,19 @@ settle(MmRelay *relay)
     }
 }
 
+/* Let the members read as far as they can, one after another. */
+static void
+let_read(MmRelay *relay)
+{
+    MmTransaction *transaction = relay->transaction;
+
+    while (!mm_verdict_is_set(&transaction->refusal) && transaction->turn < relay->n_members) {
+        if (!go_through(relay, &relay->members[transaction->turn]))
+            break;
+        transaction->turn++;
+    }
+}
+
 void
 mm_content_advance(MmRelay *relay)
 {
@@ -355,11 +368,7 @@ mm_content_advance(MmRelay *relay)
 
     if (!transaction->has_begun || transaction->is_delivering)
         return;
-    while (!mm_verdict_is_set(&transaction->refusal) && transaction->turn < relay->n_members) {
-        if (!go_through(relay, &relay->members[transaction->turn]))
-            break;
-        transaction->turn++;
-    }
+    let_read(relay);
     settle(relay);
 }
 
@@ -408,7 +417,8 @@ begin_content(MmRelay *relay)
     transaction->keeps_body = has_later_reader(relay, MILTER_STEP_BODY);
     if (transaction->keeps_fields)
         mm_dialect_begin(&relay->dialect, transaction->message);
-    mm_relay_advance(relay);
+    /* Only that: the step that has come is not yet taken, so it cannot be answered. */
+    let_read(relay);
 }
 
 /* A limit was met: the members that have not begun cannot be served any more. */
@@ -579,8 +589,6 @@ mm_content_take(MmRelay *relay, MilterStep step, const MilterFrame *frame)
     }
     if (!transaction->has_begun)
         begin_content(relay);
-    if (!relay->transaction)
-        return;
     if (!mm_verdict_is_set(&transaction->refusal)) {
         switch (step) {
         case MILTER_STEP_HEADER:
