@@ -1,5 +1,5 @@
 # test/bench: the programs of script/bench, built by `make bench-programs`
-BENCH_BINARIES = test/bench/bench-load test/bench/bench-child
+BENCH_BINARIES = test/bench/bench-load test/bench/bench-child test/bench/bench-worker
 if HAVE_LIBMILTER
 BENCH_BINARIES += test/bench/bench-libmilter-child
 endif
@@ -9,6 +9,8 @@ TESTS += test/bench/test-load
 test_bench_bench_load_SOURCES = test/bench/load.c test/bench/plan.c test/bench/plan.h \
 	test/bench/endpoint.c test/bench/endpoint.h test/bench/stopwatch.c test/bench/stopwatch.h
 test_bench_bench_child_SOURCES = test/bench/child.c test/bench/endpoint.c test/bench/endpoint.h
+test_bench_bench_worker_SOURCES = test/bench/worker.c test/bench/endpoint.c test/bench/endpoint.h
+test_bench_bench_worker_LDADD = libmm.la $(LDADD)
 test_bench_bench_libmilter_child_SOURCES = test/bench/libmilter-child.c
 test_bench_bench_libmilter_child_LDADD = $(MILTER_LIBS) -lpthread
 

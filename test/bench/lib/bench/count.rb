@@ -7,7 +7,7 @@ module Bench
     FEW = 10
     MANY = 110
     CHILDREN = 3
-    OWN = /\A(?:lt-)?milter-manager\z|\Alibmilter-(?:core|client|server)/.freeze
+    OWN = /\A(?:lt-)?bench-worker\z|\Alibmilter-(?:core|client|server)/.freeze
     ALLOCATIONS = /\A(?:malloc|calloc|realloc|memalign|posix_memalign|aligned_alloc)\z/.freeze
 
     def initialize(workshop, tools)
@@ -42,31 +42,31 @@ module Bench
 
     private
 
-    def with_manager(prefix = [])
+    def with_relay
       rig = Rig.new(@workshop, @tools, :tcp)
-      relay = rig.add_manager(CHILDREN, prefix)
-      yield relay
+      yield rig
     ensure
       rig&.close
     end
 
-    # One manager for each count: its worker writes its calls when it ends.  A
-    # message before them settles what is done only once.
+    # A fresh relay for each count: it writes its calls when it ends.  Messages
+    # before the counted one settle what is done only once.
     def count_calls(n_headers)
       files = @workshop.path('callgrind')
-      with_manager(['valgrind', '--tool=callgrind', '--trace-children=yes', '-q',
-                    '--compress-strings=no', '--compress-pos=no',
-                    "--callgrind-out-file=#{files}.%p"]) do |relay|
-        worker = Proc.leaves(relay.pid).first
+      with_relay do |rig|
+        relay = rig.add_worker(CHILDREN, ['valgrind', '--tool=callgrind', '--trace-children=yes',
+                                          '-q', '--compress-strings=no', '--compress-pos=no',
+                                          "--callgrind-out-file=#{files}.%p"])
         @load.run(relay, messages: 2, headers: FEW)
         @load.run(relay, messages: 1, headers: n_headers)
         @workshop.stop(relay.pid, seconds: 60)
-        CallgrindFile.new("#{files}.#{worker}").counts(OWN, ALLOCATIONS)
+        CallgrindFile.new("#{files}.#{relay.pid}").counts(OWN, ALLOCATIONS)
       end
     end
 
     def count_system_calls(n_messages)
-      with_manager do |relay|
+      with_relay do |rig|
+        relay = rig.add_manager(CHILDREN)
         @load.run(relay, messages: 20)
         table = @workshop.path('strace')
         worker = Proc.leaves(relay.pid).first

@@ -113,6 +113,7 @@ module Bench
       until yield
         if Process.waitpid(pid, Process::WNOHANG)
           text = log(pid)
+          send_signal(:KILL, -pid)
           @running.delete(pid)
           raise Failure, "#{what} ended at its start: #{text.strip}"
         end

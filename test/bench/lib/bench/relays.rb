@@ -80,8 +80,15 @@ module Bench
       add_relay(:haproxy, spec, @tools.haproxy, '-db', '-f', config)
     end
 
-    # A manager with the first n children; prefix is a command to run it under.
-    def add_manager(n_children, prefix = [])
+    # The relay of a worker alone, run under the command `prefix`.
+    def add_worker(n_children, prefix)
+      spec = Address.create(@workshop, @transport, 'worker')
+      add_relay(:worker, spec, *prefix, @tools.program('bench-worker'), spec,
+                *@children.first(n_children))
+    end
+
+    # A manager with the first n children.
+    def add_manager(n_children)
       spec = Address.create(@workshop, @transport, 'manager')
       directory = @workshop.path("manager-#{n_children}")
       Dir.mkdir(directory, 0o755)
@@ -90,7 +97,7 @@ module Bench
       end
       File.write(File.join(directory, 'milter-manager.conf'),
                  "manager.connection_spec = #{spec.inspect}\nmanager.n_workers = 1\n#{lines.join}")
-      add_relay(:"manager-#{n_children}", spec, *prefix, @tools.manager, '-c', directory)
+      add_relay(:"manager-#{n_children}", spec, @tools.manager, '-c', directory)
     end
 
     def relay(name)
