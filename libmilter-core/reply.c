@@ -223,9 +223,9 @@ milter_reply_check(const MilterFrame *frame, MilterStep step, guint32 actions, g
     case SMFIR_PROGRESS:
         break;
     case SMFIR_CONN_FAIL:
-        return bad_value(frame, error, "no MTA takes it");
+        return bad_form(frame, error, "no MTA takes it");
     default:
-        g_set_error(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_VALUE,
+        g_set_error(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_FORMAT,
                     "unknown reply 0x%02x", frame->command);
         return FALSE;
     }

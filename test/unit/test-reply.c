@@ -269,7 +269,7 @@ test_messages(void)
     g_assert_cmpstr(error->message, ==, "SMFIR_REPLYCODE: the code does not begin with 4 or 5");
     g_clear_error(&error);
     g_assert_false(milter_reply_check(&unknown.frame, MILTER_STEP_MAIL, 0, 0, &error));
-    g_assert_error(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_VALUE);
+    g_assert_error(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_FORMAT);
     g_assert_cmpstr(error->message, ==, "unknown reply 0x5a");
     g_clear_error(&error);
     g_assert_false(milter_reply_check(&early.frame, MILTER_STEP_BODY, ALL, ALL, &error));
