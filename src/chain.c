@@ -40,7 +40,8 @@ ask(MmMember *member, MilterStep step)
 
     if (is_hidden_recipient(member, step))
         return FALSE;
-    if (step == MILTER_STEP_MAIL)
+    /* Sendmail counts a filter in only when it has answered. */
+    if (step == MILTER_STEP_MAIL && (relay->mta == MM_MTA_POSTFIX || member->shadow))
         member->in_transaction = TRUE;
     if (member->shadow) {
         mm_shadow_command(member, step, relay->payload, relay->payload_size);
@@ -100,7 +101,7 @@ mm_chain_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply)
     if (relay->step != step || &relay->members[relay->turn] != member)
         return;
     relay->turn++;
-    if (mm_verdict_ends_step(reply->command, step)) {
+    if (mm_verdict_ends_step(reply->command, step, relay->mta)) {
         MmVerdict verdict = { 0 };
 
         mm_verdict_set(&verdict, reply);

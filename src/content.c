@@ -248,6 +248,7 @@ go_through(MmRelay *relay, MmMember *member)
             milter_peer_wants(member->peer, MILTER_STEP_HEADER))
             mm_dialect_renumber(&relay->dialect, relay->transaction->message);
         mm_content_begin_reading(member, relay->transaction->message);
+        member->in_transaction = TRUE;
     }
     if (mm_member_is_reading(member)) {
         if (!mm_content_pump(member))
@@ -379,9 +380,7 @@ mm_content_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply)
 
     if (!transaction || live_member(member->relay) != member)
         return;
-    if (reply->command == SMFIR_SKIP)
-        member->skips_body = TRUE;
-    else if (mm_verdict_ends_step(reply->command, step))
+    if (mm_verdict_ends_step(reply->command, step, member->relay->mta))
         mm_verdict_set(&transaction->refusal, reply);
 }
 

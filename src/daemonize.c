@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "src/process.h"
+
 static int ready_fd = -1; /* the waiting process reads the other end */
 
 /* Until the daemon says that it is ready, or has gone. */
@@ -53,15 +55,9 @@ mm_daemonize(GError **error)
 void
 mm_daemonize_ready(void)
 {
-    int null;
-
     if (ready_fd < 0)
         return;
-    null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
-        dup2(null, fd);
-    if (null > STDERR_FILENO)
-        close(null);
+    mm_process_leave_terminal();
     (void)!chdir("/");
     (void)!write(ready_fd, "", 1);
     close(ready_fd);

@@ -14,10 +14,10 @@
 #define CR '\r'
 #define LF '\n'
 
-/* The body as the MTA would show it to the next filter: bare LF becomes CRLF, the last line
- * is ended.  Takes over RAW; NULL when it is empty, or cannot be held. */
+/* The body as the MTA would show it to the next filter: bare LF becomes CRLF, and with some
+ * the last line is ended.  Takes over RAW; NULL when it is empty, or cannot be held. */
 static MilterSpool *
-normalise_body(MmHost *host, MilterSpool *raw)
+normalise_body(MmHost *host, MilterSpool *raw, gboolean ends_last_line)
 {
     MilterSpool *body = milter_spool_new(&host->budget);
     GByteArray *out = g_byte_array_new();
@@ -40,7 +40,7 @@ normalise_body(MmHost *host, MilterSpool *raw)
         is_good = is_good && milter_spool_append(body, out->data, out->len, NULL);
         g_byte_array_set_size(out, 0);
     }
-    if (is_good && last != LF)
+    if (is_good && ends_last_line && last != LF)
         is_good = milter_spool_append(body, "\r\n", 2, NULL);
     g_byte_array_unref(out);
     milter_spool_unref(&raw);
@@ -71,7 +71,8 @@ take_body(MmRelay *relay, MmMember *member)
     if (has_later_reader(relay, member))
         milter_message_set_body(
             milter_message_edit(&transaction->message),
-            normalise_body(relay->host, milter_spool_ref(transaction->new_body)));
+            normalise_body(relay->host, milter_spool_ref(transaction->new_body),
+                           mm_dialect_ends_last_line(&relay->dialect)));
 }
 
 static void

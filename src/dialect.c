@@ -30,6 +30,7 @@ struct _MmDialectRules {
     void (*change)(MilterMessage *message, const char *name, MilterField *field, guint32 *index);
     void (*renumber)(MilterMessage *message);
     gboolean tab_after_newline; /* a continuation line without blank gets a TAB */
+    gboolean ends_last_line;    /* of a replaced body */
 };
 
 /* --- common --- */
@@ -111,6 +112,7 @@ static const MmDialectRules postfix = {
     .change = postfix_change,
     .renumber = postfix_renumber,
     .tab_after_newline = TRUE,
+    .ends_last_line = TRUE,
 };
 
 /* --- Sendmail --- */
@@ -209,8 +211,8 @@ sendmail_add(MilterMessage *message, MilterField *field, guint32 *index, guint8 
 static void
 sendmail_insert(MilterMessage *message, MilterField *field, guint32 index)
 {
-    /* insheader() puts it behind the field that the index names. */
-    guint position = index < message->places->len ? index + 1 : message->places->len;
+    /* insheader() puts it behind the field that the index names; a negative one is 0. */
+    guint position = (gint32)index < 0 ? 1 : index < message->places->len ? index + 1 : message->places->len;
 
     milter_message_insert(message, position, field, TRUE, sendmail_marks(field->wire));
 }
@@ -272,6 +274,7 @@ static const MmDialectRules sendmail = {
     .change = sendmail_change,
     .renumber = sendmail_renumber,
     .tab_after_newline = FALSE,
+    .ends_last_line = FALSE,
 };
 
 /* --- public --- */
@@ -280,6 +283,12 @@ void
 mm_dialect_init(MmDialect *dialect, MmMta mta)
 {
     dialect->rules = mta == MM_MTA_SENDMAIL ? &sendmail : &postfix;
+}
+
+gboolean
+mm_dialect_ends_last_line(const MmDialect *dialect)
+{
+    return dialect->rules->ends_last_line;
 }
 
 void

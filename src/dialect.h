@@ -40,6 +40,9 @@ void mm_dialect_edit(const MmDialect *dialect, MilterSpoolBudget *budget, Milter
                      guint8 reply, const MilterHeaderEdit *edit, gboolean leading_space,
                      MilterBuffer *out);
 
+/* Whether the MTA ends an open last line of a replaced body before the next child sees it. */
+gboolean mm_dialect_ends_last_line(const MmDialect *dialect);
+
 /* The packet alone, for a message whose fields are not kept: as the child sent it, with
  * the leading space of the MTA's leg. */
 void mm_dialect_pass(guint8 reply, const MilterHeaderEdit *edit, gboolean child_leading_space,

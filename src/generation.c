@@ -67,9 +67,8 @@ send_bytes(Generation *generation, MmMessageKind kind, GBytes *bytes, GError **e
 static gboolean
 report_shown(Generation *generation, GError **error)
 {
-    g_autofree char *settings = mm_show_config(generation->settings);
-    g_autofree char *more = generation->rules->dump();
-    char *text = g_strconcat(settings, more, NULL);
+    g_autofree char *conditions = generation->rules->dump();
+    char *text = mm_show_config(generation->settings, conditions);
     g_autoptr(GBytes) bytes = g_bytes_new_take(text, strlen(text));
 
     return send_bytes(generation, MM_MESSAGE_SHOWN, bytes, error);
@@ -128,6 +127,8 @@ settle(Generation *generation, GError **error)
     if (!mm_privilege_raise_limits(generation->settings, error) ||
         !mm_privilege_drop(generation->settings, error))
         return FALSE;
+    if (generation->settings->daemon)
+        mm_process_leave_terminal();
     (void)!chdir("/");
     ignore_signals();
     log_notes(generation->settings);

@@ -114,8 +114,12 @@ mm_log_open(const MmSettings *settings, GError **error)
     const char *path = settings->log_path;
     int fd, saved;
 
-    if (!path || strcmp(path, "-") == 0)
-        return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (!path || strcmp(path, "-") == 0) {
+        if (!settings->daemon)
+            return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+        /* It has left its terminal, or is about to. */
+        path = "/dev/null";
+    }
     fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
     saved = errno;
     if (fd < 0)

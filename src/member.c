@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libmilter-core/log.h"
+#include "libmilter-core/reply.h"
 
 #define EDITS_MAX (16 * 1024 * 1024) /* bytes of one child's modification requests */
 #define WARN_INTERVAL 3600.0         /* s between warnings about a fallback to accept */
@@ -16,6 +17,13 @@ count(MmMember *member, MmChildStat which)
 
     if (stats)
         mm_stats_count_child(stats, member->child->index, which);
+}
+
+static gboolean
+is_content(MilterStep step)
+{
+    return step == MILTER_STEP_HEADER || step == MILTER_STEP_EOH || step == MILTER_STEP_BODY ||
+           step == MILTER_STEP_EOM;
 }
 
 /* --- failing --- */
@@ -125,6 +133,19 @@ on_negotiated(MilterPeer *peer, gpointer data)
     mm_relay_advance(relay);
 }
 
+/* Postfix sends no more of the same step until another came; Sendmail sends no more of
+ * the body, and after a skip elsewhere nothing more of this message. */
+static void
+note_skip(MmMember *member, MilterStep step)
+{
+    if (step == MILTER_STEP_BODY)
+        member->skips_body = TRUE;
+    else if (member->relay->mta == MM_MTA_POSTFIX)
+        member->skipped = milter_step_command(step);
+    else if (step != MILTER_STEP_CONNECT && step != MILTER_STEP_HELO)
+        member->state = MM_MEMBER_ACCEPTED_MESSAGE;
+}
+
 static void
 on_reply(MilterPeer *peer, MilterStep step, const MilterFrame *frame, gpointer data)
 {
@@ -140,10 +161,11 @@ on_reply(MilterPeer *peer, MilterStep step, const MilterFrame *frame, gpointer d
     milter_debug("session=%u child=%s step=%s reply=%c", relay->tag, member->child->name,
                  milter_step_name(step), frame->command);
     mm_member_note_reply(member, step, frame->command);
+    if (frame->command == SMFIR_SKIP)
+        note_skip(member, step);
     if (member->shadow)
         mm_shadow_on_reply(member, step, frame);
-    else if (step == MILTER_STEP_HEADER || step == MILTER_STEP_EOH || step == MILTER_STEP_BODY ||
-             step == MILTER_STEP_EOM)
+    else if (is_content(step))
         mm_content_on_reply(member, step, frame);
     else
         mm_chain_on_reply(member, step, frame);
@@ -167,6 +189,22 @@ collect_body(MmMember *member, const MilterFrame *frame)
         mm_member_fail(member, MILTER_PEER_LIMIT, error->message);
 }
 
+/* A header edit without a name: Sendmail passes over it. */
+static gboolean
+is_nameless(const MilterFrame *frame)
+{
+    MilterHeaderEdit edit;
+
+    switch (frame->command) {
+    case SMFIR_ADDHEADER:
+    case SMFIR_INSHEADER:
+    case SMFIR_CHGHEADER:
+        return milter_reply_parse_header(frame, &edit, NULL) && edit.name_size == 0;
+    default:
+        return FALSE;
+    }
+}
+
 static void
 on_edit(MilterPeer *peer, const MilterFrame *frame, gpointer data)
 {
@@ -176,6 +214,12 @@ on_edit(MilterPeer *peer, const MilterFrame *frame, gpointer data)
     if (member->shadow) {
         milter_info("session=%u child=%s evaluation=yes would=%s", relay->tag, member->child->name,
                     milter_reply_name(frame->command));
+        return;
+    }
+    if (is_nameless(frame)) {
+        if (relay->mta == MM_MTA_POSTFIX)
+            mm_member_fail(member, MILTER_PEER_VALUE, "a header edit without a header name");
+        mm_relay_advance(relay);
         return;
     }
     count(member, MM_CHILD_STAT_EDITS);
@@ -321,6 +365,9 @@ send_macros(MmMember *member, guint8 command)
 
     if (stage != MILTER_STAGE_NONE) {
         list = milter_peer_option(member->peer)->macros[stage];
+        /* An empty list is none to Postfix; to Sendmail it asks for nothing. */
+        if (list && !*list && member->relay->mta == MM_MTA_SENDMAIL)
+            return;
         if (!list || !*list)
             list = mm_negotiation_default_macros(member->relay, stage);
     }
@@ -364,6 +411,9 @@ mm_member_send(MmMember *member, MilterStep step, const void *payload, gsize siz
 
     if (milter_peer_option(member->peer)->version < milter_step_version(step))
         return FALSE;
+    if (member->skipped == command)
+        return FALSE;
+    member->skipped = 0;
     if (has_macros_for(member, step, command)) {
         send_macros(member, command);
         member->sent_field_macros |= step == MILTER_STEP_HEADER;
@@ -415,6 +465,9 @@ mm_member_is_reading(const MmMember *member)
 void
 mm_member_abort(MmMember *member)
 {
+    gboolean concerns =
+        member->shadow || member->in_transaction || member->relay->mta == MM_MTA_POSTFIX;
+
     member->in_transaction = FALSE;
     if (member->shadow) {
         mm_shadow_abort(member);
@@ -428,7 +481,7 @@ mm_member_abort(MmMember *member)
         if (was_accepted && member->relay->mta == MM_MTA_SENDMAIL)
             return;
     }
-    if (member->state == MM_MEMBER_ACTIVE && member->peer)
+    if (concerns && member->state == MM_MEMBER_ACTIVE && member->peer)
         milter_peer_abort(member->peer);
 }
 
@@ -444,6 +497,18 @@ mm_member_begin_transaction(MmMember *member)
     member->was_aborted = FALSE;
     member->sent_field_macros = FALSE;
     member->sent_chunk_macros = FALSE;
+}
+
+/* Sendmail's SMFS_INMSG: from MAIL's continue to the end of the filter's part. */
+static void
+note_in_transaction(MmMember *member, MilterStep step, guint8 reply)
+{
+    if (member->relay->mta != MM_MTA_SENDMAIL)
+        return;
+    if (step == MILTER_STEP_MAIL)
+        member->in_transaction = reply == SMFIR_CONTINUE;
+    else if (is_content(step) && mm_verdict_is_refusal(reply))
+        member->in_transaction = FALSE;
 }
 
 void
@@ -466,6 +531,7 @@ mm_member_note_reply(MmMember *member, MilterStep step, guint8 reply)
     default:
         break;
     }
+    note_in_transaction(member, step, reply);
     switch (mm_verdict_scope(reply, step)) {
     case MM_SCOPE_CONNECTION:
         member->state = MM_MEMBER_LEFT;

@@ -24,6 +24,9 @@ char *mm_process_reap(pid_t pid);
  * others from there on. */
 void mm_process_keep_only(int **keep, guint n);
 
+/* Standard input, output and error become /dev/null. */
+void mm_process_leave_terminal(void);
+
 /* The signals that a supervisor handles back to their defaults, nothing blocked. */
 void mm_process_reset_signals(void);
 

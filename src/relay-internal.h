@@ -53,8 +53,9 @@ typedef struct {
     MmShadow *shadow;     /* owned; only with evaluation_mode */
     guint8 state;         /* MmMemberState */
     guint8 phase;         /* MmReadPhase */
+    guint8 skipped;       /* command it has had enough of (SMFIR_SKIP), 0 for none */
     guint8 in_transaction : 1; /* an ABORT would concern it */
-    guint8 skips_body : 1;     /* said SMFIR_SKIP */
+    guint8 skips_body : 1;     /* said SMFIR_SKIP at a body chunk */
     guint8 has_gone : 1;       /* the connection ended while nothing was asked of it */
     guint8 was_aborted : 1;    /* got our ABORT: the MTA's own for it is swallowed */
     guint8 has_bad_reply : 1;  /* failed by a reply that Postfix takes for a configuration error */

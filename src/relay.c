@@ -212,7 +212,7 @@ end_message(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
     if (MILTER_LOG_ENABLED(MILTER_LOG_INFO))
         log_message(relay, step, verdict);
     mm_relay_end_transaction(relay, step != MILTER_STEP_EOM ||
-                                        mm_verdict_ends_step(verdict->reply, step));
+                                        mm_verdict_ends_step(verdict->reply, step, relay->mta));
 }
 
 static void
@@ -230,12 +230,12 @@ end_step(MmRelay *relay)
 static void
 note_answer(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
 {
-    gboolean is_end = mm_verdict_ends_step(verdict->reply, step);
+    gboolean is_end = mm_verdict_ends_step(verdict->reply, step, relay->mta);
 
     switch (step) {
     case MILTER_STEP_CONNECT:
     case MILTER_STEP_HELO:
-        if (is_end)
+        if (mm_verdict_is_refusal(verdict->reply))
             mm_verdict_copy(&relay->connection_refusal, verdict);
         break;
     case MILTER_STEP_MAIL:
@@ -422,6 +422,14 @@ learn_mta(MmRelay *relay)
 
     if (v)
         relay->mta = strncmp(v, "Postfix", 7) == 0 ? MM_MTA_POSTFIX : MM_MTA_SENDMAIL;
+    /* Sendmail does not send v unless told to; what it sends, Postfix does not know. */
+    else if (milter_macros_get(relay->macros, "{if_name}") ||
+             milter_macros_get(relay->macros, "{if_addr}"))
+        relay->mta = MM_MTA_SENDMAIL;
+    else if (milter_macros_get(relay->macros, "{daemon_addr}"))
+        relay->mta = MM_MTA_POSTFIX;
+    milter_debug("session=%u mta=%s", relay->tag,
+                 relay->mta == MM_MTA_POSTFIX ? "postfix" : "sendmail");
     mm_dialect_init(&relay->dialect, relay->mta);
 }
 

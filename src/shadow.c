@@ -292,8 +292,6 @@ mm_shadow_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply)
     MmVerdict verdict = { 0 };
     g_autofree char *text = NULL;
 
-    if (reply->command == SMFIR_SKIP)
-        member->skips_body = TRUE;
     if (reply->command == SMFIR_CONTINUE || reply->command == SMFIR_SKIP)
         return;
     mm_verdict_set(&verdict, reply);

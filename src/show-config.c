@@ -37,7 +37,7 @@ append_child(GString *out, const MmChild *child)
 }
 
 char *
-mm_show_config(const MmSettings *settings)
+mm_show_config(const MmSettings *settings, const char *conditions)
 {
     static const MmScope scopes[] = { MM_SCOPE_PACKAGE, MM_SCOPE_SECURITY, MM_SCOPE_LOG,
                                       MM_SCOPE_MANAGER };
@@ -47,6 +47,7 @@ mm_show_config(const MmSettings *settings)
         g_string_append(out, i > 0 ? "\n" : "");
         append_scope(out, "", scopes[i], settings);
     }
+    g_string_append(out, conditions);
     for (guint i = 0; i < settings->children->len; i++)
         append_child(out, g_ptr_array_index(settings->children, i));
     return g_string_free(out, FALSE);

@@ -8,8 +8,9 @@
 
 G_BEGIN_DECLS
 
-/* Every item as Ruby, "manager.n_workers = 2 # FILE:LINE" or "# default". */
-char *mm_show_config(const MmSettings *settings);
+/* Every item as Ruby, "manager.n_workers = 2 # FILE:LINE" or "# default".  CONDITIONS: text for
+ * between the manager's items and the children that use what it defines. */
+char *mm_show_config(const MmSettings *settings, const char *conditions);
 
 G_END_DECLS
 #endif

@@ -36,19 +36,18 @@ mm_verdict_scope(guint8 reply, MilterStep step)
 }
 
 gboolean
-mm_verdict_ends_step(guint8 reply, MilterStep step)
+mm_verdict_is_refusal(guint8 reply)
 {
-    switch (reply) {
-    case SMFIR_REJECT:
-    case SMFIR_TEMPFAIL:
-    case SMFIR_REPLYCODE:
-    case SMFIR_SHUTDOWN:
-        return TRUE;
-    case SMFIR_DISCARD:
-        return !is_connection_step(step);
-    default:
-        return FALSE;
-    }
+    return reply == SMFIR_REJECT || reply == SMFIR_TEMPFAIL || reply == SMFIR_REPLYCODE ||
+           reply == SMFIR_SHUTDOWN;
+}
+
+gboolean
+mm_verdict_ends_step(guint8 reply, MilterStep step, MmMta mta)
+{
+    if (reply == SMFIR_DISCARD)
+        return !is_connection_step(step) || mta == MM_MTA_SENDMAIL;
+    return mm_verdict_is_refusal(reply);
 }
 
 void

@@ -31,9 +31,13 @@ typedef enum {
  * message; a refusal at RCPT and UNKNOWN is for that command only. */
 MmScope mm_verdict_scope(guint8 reply, MilterStep step);
 
-/* Whether a reply ends a step: reject, tempfail, code, shutdown, and discard outside
- * connect and helo (there MTAs ignore it). */
-gboolean mm_verdict_ends_step(guint8 reply, MilterStep step);
+/* Whether a reply ends a step, so that later children are not asked: reject, tempfail, code,
+ * shutdown, and discard.  Postfix ignores a discard at connect and helo; Sendmail asks no
+ * other filter at that step. */
+gboolean mm_verdict_ends_step(guint8 reply, MilterStep step, MmMta mta);
+
+/* Whether it is a refusal: what ends a step, but discard. */
+gboolean mm_verdict_is_refusal(guint8 reply);
 
 void mm_verdict_set(MmVerdict *verdict, const MilterFrame *reply);
 void mm_verdict_set_plain(MmVerdict *verdict, guint8 reply);

@@ -28,6 +28,13 @@ describe_body(VALUE raised)
     return rb_obj_as_string(rb_funcall(failure, rb_intern("describe"), 1, raised));
 }
 
+/* What the exception says itself: for when that part is what could not be loaded. */
+static VALUE
+message_body(VALUE raised)
+{
+    return rb_obj_as_string(raised);
+}
+
 /* Turn the pending exception into a GError.  Asking what it is runs user code again, so
  * that too is protected. */
 static void
@@ -39,6 +46,8 @@ take_exception(GError **error)
 
     rb_set_errinfo(Qnil);
     text = rb_protect(describe_body, raised, &raised_again);
+    if (raised_again)
+        text = rb_protect(message_body, raised, &raised_again);
     rb_set_errinfo(Qnil);
     if (raised_again || !RB_TYPE_P(text, T_STRING))
         g_set_error_literal(error, MM_RULES_ERROR, MM_RULES_ERROR_RAISED, rb_obj_classname(raised));

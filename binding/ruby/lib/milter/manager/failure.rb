@@ -11,7 +11,8 @@ module Milter
         when SyntaxError
           first_line(exception)
         when ConfigurationError
-          [exception.location || place_of(exception), first_line(exception)].compact.join(": ")
+          place = exception.location || place(configuration_location(exception))
+          [place, first_line(exception)].compact.join(": ")
         when SystemExit
           [place_of(exception), "exit was called"].compact.join(": ")
         else
@@ -21,8 +22,14 @@ module Milter
 
       # Where in the configuration it happened; where in the library when not there.
       def place_of(exception)
-        locations = exception.backtrace_locations || []
-        location = locations.find { |each| Source.configuration?(each.path) } || locations.first
+        place(configuration_location(exception) || exception.backtrace_locations&.first)
+      end
+
+      def configuration_location(exception)
+        exception.backtrace_locations&.find { |each| Source.configuration?(each.path) }
+      end
+
+      def place(location)
         location && "#{location.path}:#{location.lineno}"
       end
 

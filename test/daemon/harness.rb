@@ -1,0 +1,230 @@
+# frozen_string_literal: true
+
+# Runs the real milter-manager in a directory of its own, and prints TAP.
+#
+#   scenario("name") { |box| box.configure("…"); daemon = box.start; … ; check("what") { … } }
+#
+# A scenario that leaves a process behind fails.  Waiting has deadlines, never fixed times.
+require "etc"
+require "fileutils"
+require "open3"
+require "socket"
+require "tmpdir"
+
+DEADLINE = Float(ENV.fetch("TEST_DEADLINE", 20)) # seconds until something awaited has failed
+PROGRAM = ENV.fetch("MILTER_MANAGER")
+ENV["LC_ALL"] = "C"
+
+class Failed < StandardError; end
+
+# Call the block until it is true; its value.
+def wait_until(what, deadline = DEADLINE)
+  end_at = Process.clock_gettime(Process::CLOCK_MONOTONIC) + deadline
+  loop do
+    value = yield
+    return value if value
+    raise Failed, "waited in vain: #{what}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > end_at
+
+    sleep 0.01
+  end
+end
+
+def free_port
+  server = TCPServer.new("127.0.0.1", 0)
+  server.addr[1]
+ensure
+  server&.close
+end
+
+def accepts?(port)
+  TCPSocket.new("127.0.0.1", port).close
+  true
+rescue SystemCallError
+  false
+end
+
+# A process and what is below it, from /proc.
+module Processes
+  Entry = Struct.new(:pid, :parent, :name, :state)
+
+  module_function
+
+  def all
+    Dir.children("/proc").grep(/\A\d+\z/).filter_map do |pid|
+      text = File.read("/proc/#{pid}/stat")
+      match = text.match(/\A\d+ \((.*)\) (\S) (\d+)/m)
+      Entry.new(pid.to_i, match[3].to_i, match[1], match[2])
+    rescue SystemCallError
+      nil
+    end
+  end
+
+  # Those that live and were started with DIRECTORY on their command line.
+  def of(directory)
+    all.select do |entry|
+      entry.state != "Z" && File.read("/proc/#{entry.pid}/cmdline").split("\0").include?(directory)
+    rescue SystemCallError
+      false
+    end
+  end
+end
+
+# One running manager.
+class Daemon
+  attr_reader :pid, :output_path
+
+  def initialize(box, *arguments)
+    @box = box
+    @output_path = File.join(box.directory, "output")
+    @pid = Process.spawn(PROGRAM, "-c", box.directory, *arguments,
+                         %i[out err] => [@output_path, "w"])
+  end
+
+  def output
+    File.read(@output_path)
+  end
+
+  def wait_for(pattern, count = 1)
+    wait_until("#{pattern.inspect} in:\n#{output}") { output.scan(pattern).size >= count }
+  rescue Failed
+    raise Failed, "#{pattern.inspect} did not come; output:\n#{output}"
+  end
+
+  def started
+    wait_for(/ notice: started /)
+    self
+  end
+
+  def kill(signal)
+    Process.kill(signal, @pid)
+  end
+
+  # Its exit status; nil: killed by a signal.
+  def wait
+    wait_until("the end of the manager; output:\n#{output}") { Process.wait(@pid, Process::WNOHANG) }
+    $?.exitstatus
+  end
+
+  def stop
+    kill(:TERM)
+    wait
+  end
+
+  def workers
+    @box.processes.select { |entry| entry.name.start_with?("mm-worker") }
+  end
+
+  def generations
+    @box.processes.select { |entry| entry.name == "mm-generation" }
+  end
+end
+
+# The directory of one scenario.
+class Box
+  attr_reader :directory, :port
+
+  def initialize
+    @directory = Dir.mktmpdir("milter-manager-test-")
+    File.chmod(0o755, @directory)
+    @port = free_port
+  end
+
+  def path(name)
+    File.join(@directory, name)
+  end
+
+  # Write a file of the configuration; LISTEN puts where to listen before it.
+  def write(name, text)
+    FileUtils.mkdir_p(File.dirname(path(name)))
+    File.write(path(name), text)
+    File.chmod(0o644, path(name))
+  end
+
+  def configure(text = "", listen: "inet:#{@port}@127.0.0.1", workers: 2)
+    write("milter-manager.conf", <<~CONF + text)
+      manager.connection_spec = #{listen.inspect}; log.use_syslog = false; manager.n_workers = #{workers}
+    CONF
+  end
+
+  # A main file of exactly this text.
+  def main(text)
+    write("milter-manager.conf", text)
+  end
+
+  def start(*arguments)
+    Daemon.new(self, *arguments)
+  end
+
+  # Run to the end: [standard output, standard error, exit status].
+  def run(*arguments)
+    out, err, status = Open3.capture3(PROGRAM, "-c", @directory, *arguments)
+    [out, err, status.exitstatus]
+  end
+
+  # What --check says about a main file of this text, without "DIRECTORY/milter-manager.conf:".
+  def complaint(text)
+    main(text)
+    _, err, status = run("--check")
+    raise Failed, "--check exits with #{status} and says #{err}" unless status == 1
+
+    err.chomp.sub("#{path('milter-manager.conf')}:", "")
+  end
+
+  def processes
+    Processes.of(@directory)
+  end
+
+  def finish
+    left = processes
+    left.each { |entry| Process.kill(:KILL, entry.pid) rescue nil }
+    FileUtils.rm_rf(@directory)
+    raise Failed, "left behind: #{left.map(&:name).join(', ')}" unless left.empty?
+  end
+end
+
+$number = 0
+$failures = 0
+
+def report(good, name)
+  $number += 1
+  $failures += 1 unless good
+  puts "#{good ? 'ok' : 'not ok'} #{$number} - #{name}"
+  $stdout.flush
+end
+
+def check(what)
+  raise Failed, what unless yield
+end
+
+def same(expected, actual, what = "value")
+  return if expected == actual
+
+  raise Failed, "#{what}\nexpected: #{expected.inspect}\n     got: #{actual.inspect}"
+end
+
+def scenario(name)
+  box = Box.new
+  begin
+    yield box
+  ensure
+    # First the manager's own way out, so that the check for leftovers is fair.
+    failed = $!
+    box.processes.each { |entry| Process.kill(:KILL, entry.pid) rescue nil } if failed
+    box.finish
+  end
+  report(true, name)
+rescue StandardError => error
+  report(false, name)
+  error.full_message(highlight: false).each_line { |line| puts "# #{line}" }
+end
+
+def skip(name, why)
+  $number += 1
+  puts "ok #{$number} - #{name} # SKIP #{why}"
+end
+
+at_exit do
+  puts "1..#{$number}"
+  exit!(1) if $failures.positive? && ENV["TAP_EXIT"]
+  $stdout.flush
+end
