@@ -280,7 +280,7 @@ test_messages(void)
     g_assert_cmpstr(error->message, ==, "SMFIR_ADDHEADER: the action was not negotiated");
     g_clear_error(&error);
     g_assert_false(milter_reply_check(&fail.frame, MILTER_STEP_EOM, ALL, ALL, &error));
-    g_assert_error(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_VALUE);
+    g_assert_error(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_FORMAT);
     g_clear_error(&error);
 }
 
