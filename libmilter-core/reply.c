@@ -153,35 +153,22 @@ check_code(const MilterFrame *frame, GError **error)
 }
 
 static gboolean
-check_header_edit(const MilterFrame *frame, GError **error)
-{
-    MilterHeaderEdit edit;
-
-    if (!milter_reply_parse_header(frame, &edit, error))
-        return FALSE;
-    if (edit.name_size == 0)
-        return bad_value(frame, error, "the header name is empty");
-    if (edit.index > G_MAXINT32)
-        return bad_value(frame, error, "the index is negative");
-    return TRUE;
-}
-
-static gboolean
 check_edit(const MilterFrame *frame, MilterStep step, guint32 actions, GError **error)
 {
     MilterAddressEdit address;
+    MilterHeaderEdit edit;
 
     if (step != MILTER_STEP_EOM)
         return fail(frame, MILTER_PROTOCOL_ERROR_ORDER, error,
                     "only the end of a message can be answered so");
     if ((actions & milter_reply_action(frame->command)) == 0)
-        return fail(frame, MILTER_PROTOCOL_ERROR_ORDER, error, "the action was not negotiated");
+        return fail(frame, MILTER_PROTOCOL_ERROR_ORDER, error, "the action was not offered");
 
     switch (frame->command) {
     case SMFIR_ADDHEADER:
     case SMFIR_INSHEADER:
     case SMFIR_CHGHEADER:
-        return check_header_edit(frame, error);
+        return milter_reply_parse_header(frame, &edit, error);
     case SMFIR_QUARANTINE:
         /* Both MTAs take it without any reason, but it is a string to Sendmail. */
         if (frame->size > 0 && frame->payload[frame->size - 1] != '\0')
@@ -195,8 +182,7 @@ check_edit(const MilterFrame *frame, MilterStep step, guint32 actions, GError **
 }
 
 gboolean
-milter_reply_check(const MilterFrame *frame, MilterStep step, guint32 actions, guint32 steps,
-                   GError **error)
+milter_reply_check(const MilterFrame *frame, MilterStep step, guint32 actions, GError **error)
 {
     if (step >= MILTER_STEP_NONE)
         return fail(frame, MILTER_PROTOCOL_ERROR_ORDER, error, "nothing was asked");
@@ -207,13 +193,6 @@ milter_reply_check(const MilterFrame *frame, MilterStep step, guint32 actions, g
     case SMFIR_REPLYCODE:
         return check_code(frame, error);
     case SMFIR_SKIP:
-        /* Postfix takes it everywhere, Sendmail loses the message's later steps. */
-        if (step != MILTER_STEP_BODY)
-            return fail(frame, MILTER_PROTOCOL_ERROR_ORDER, error,
-                        "only a body chunk can be answered so");
-        if ((steps & SMFIP_SKIP) == 0)
-            return fail(frame, MILTER_PROTOCOL_ERROR_ORDER, error, "SMFIP_SKIP was not negotiated");
-        break;
     case SMFIR_CONTINUE:
     case SMFIR_ACCEPT:
     case SMFIR_REJECT:

@@ -36,18 +36,18 @@ gboolean milter_reply_is_edit(guint8 reply);
 /* The SMFIF_* bit an edit needs; 0 for other replies. */
 guint32 milter_reply_action(guint8 reply);
 
-/* Whether the MTA would take FRAME as an answer to STEP from a filter that
- * negotiated ACTIONS and STEPS (the option words in force on its leg).  FALSE with
- * MILTER_PROTOCOL_ERROR for what the MTA treats as the filter's error: unknown reply,
- * data where none belongs or a malformed payload, a malformed reply code (Postfix:
- * class 4 or 5, three digits, then ' ' or '-', an enhanced code of the same class),
- * negative index, empty header name, an edit outside EOM or whose action was not
- * negotiated, SMFIR_SKIP outside BODY or not negotiated, SMFIR_CONN_FAIL. */
+/* Whether the MTA would take FRAME as an answer to STEP from a filter to which ACTIONS
+ * were offered.  FALSE with MILTER_PROTOCOL_ERROR for what an MTA treats as the filter's
+ * error: unknown reply, data where none belongs or a malformed payload, an edit outside EOM
+ * or whose action was not offered, SMFIR_CONN_FAIL; and with MILTER_PROTOCOL_ERROR_VALUE
+ * for a malformed reply code (class 4 or 5, three digits, then ' ' or '-', an enhanced
+ * code of the same class), which is an error to Postfix, while Sendmail puts its own text
+ * in its place.  SMFIR_SKIP passes at every step, as in both MTAs. */
 gboolean milter_reply_check(const MilterFrame *frame, MilterStep step, guint32 actions,
-                            guint32 steps, GError **error);
+                            GError **error);
 
 /* Parsers: whether the payload has the edit's form; results are views into it.  Values
- * (an empty name, a negative index) are milter_reply_check()'s business. */
+ * (an empty name, a negative index) are for the MTA's dialect to judge. */
 gboolean milter_reply_parse_header(const MilterFrame *frame, MilterHeaderEdit *result,
                                    GError **error);
 gboolean milter_reply_parse_address(const MilterFrame *frame, MilterAddressEdit *result,

@@ -25,6 +25,7 @@ struct _MilterPeer {
     gpointer data;       /* borrowed, for the handler */
     MilterConn *conn;    /* owned */
     MilterOption option; /* the offer, later what is in force */
+    guint32 offered;     /* actions; MTAs honour an edit the filter did not announce */
     MilterTimer timer;   /* for the connection, or the reply that is owed */
     MilterTimer retry;   /* for the next attempt to connect */
     double connect_until, retry_until, reply_timeout;
@@ -32,7 +33,8 @@ struct _MilterPeer {
     guint stale;         /* replies owed to commands that an ABORT took back */
     guint16 n_retries;
     guint8 state;        /* PeerState */
-    gboolean is_full;    /* on_drained is expected */
+    guint8 is_lenient;   /* values are the MTA's to judge */
+    guint8 is_full;      /* on_drained is expected */
 };
 
 static void start_connecting(MilterPeer *peer);
@@ -145,7 +147,9 @@ on_reply(MilterPeer *peer, const MilterFrame *frame)
         fail_with(peer, MILTER_PEER_PROTOCOL, frame, "no reply was expected");
         return;
     }
-    if (!milter_reply_check(frame, step, peer->option.actions, peer->option.steps, &error)) {
+    if (!milter_reply_check(frame, step, peer->offered, &error) &&
+        !(peer->is_lenient &&
+          g_error_matches(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_VALUE))) {
         fail_with(peer,
                   g_error_matches(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_VALUE)
                       ? MILTER_PEER_VALUE
@@ -266,6 +270,7 @@ milter_peer_new(MilterLoop *loop, const MilterEndpoint *endpoint, const MilterOp
     peer->retry_until = milter_loop_now(loop) + retry_for;
     peer->reply_timeout = reply_timeout;
     milter_option_copy(&peer->option, offer);
+    peer->offered = offer->actions;
     milter_timer_init(&peer->timer, loop, on_timeout, peer);
     milter_timer_init(&peer->retry, loop, on_retry, peer);
     milter_timer_start(&peer->timer, connect_timeout);
@@ -309,6 +314,12 @@ MilterStep
 milter_peer_owes(const MilterPeer *peer)
 {
     return peer->owes;
+}
+
+void
+milter_peer_set_lenient(MilterPeer *peer, gboolean is_lenient)
+{
+    peer->is_lenient = is_lenient;
 }
 
 gsize

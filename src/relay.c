@@ -431,6 +431,9 @@ learn_mta(MmRelay *relay)
     milter_debug("session=%u mta=%s", relay->tag,
                  relay->mta == MM_MTA_POSTFIX ? "postfix" : "sendmail");
     mm_dialect_init(&relay->dialect, relay->mta);
+    for (guint i = 0; i < relay->n_members; i++)
+        if (relay->members[i].peer)
+            milter_peer_set_lenient(relay->members[i].peer, relay->mta == MM_MTA_SENDMAIL);
 }
 
 static void

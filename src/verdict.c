@@ -55,7 +55,7 @@ mm_verdict_set(MmVerdict *verdict, const MilterFrame *reply)
 {
     mm_verdict_clear(verdict);
     verdict->reply = reply->command;
-    /* milter_reply_check() saw the NUL at the end. */
+    /* milter_reply_check() saw a NUL at the end. */
     if (reply->command == SMFIR_REPLYCODE)
         verdict->text = g_strdup((const char *)reply->payload);
 }

@@ -14,8 +14,6 @@ check_header_edit(const MilterFrame *frame, MilterBuffer *buffer)
     g_assert_true(fuzz_is_string_inside(edit.value, frame->payload, frame->size));
     g_assert_cmpuint(strlen(edit.name), ==, edit.name_size);
     g_assert_cmpuint(strlen(edit.value), ==, edit.value_size);
-    g_assert_cmpuint(edit.name_size, >, 0);
-    g_assert_cmpuint(edit.index, <=, G_MAXINT32);
     milter_reply_build_header(buffer, frame->command, edit.index, edit.name, edit.value);
 }
 
@@ -56,7 +54,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
     frame = (MilterFrame){ .command = data[0], .payload = data + 4, .size = size - 4 };
     step = data[1] % (MILTER_N_STEPS + 1);
     actions = (guint32)data[2] << 8 | data[3];
-    is_good = milter_reply_check(&frame, step, actions, (data[2] & 0x80) ? SMFIP_SKIP : 0, &error);
+    is_good = milter_reply_check(&frame, step, actions, &error);
     g_assert_true(is_good == (error == NULL));
     if (!is_good)
         return 0;
