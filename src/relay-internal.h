@@ -205,7 +205,7 @@ void mm_shadow_message(MmMember *member, MilterMessage *message);
 void mm_shadow_wait(MmMember *member, MilterMessage *message);
 gboolean mm_shadow_is_waiting(const MmMember *member);
 void mm_shadow_abort(MmMember *member);
-void mm_shadow_quit(MmMember *member);
+void mm_shadow_quit(MmMember *member, gboolean is_reused);
 /* The macros as they were when the command it works on came. */
 const MilterMacros *mm_shadow_macros(const MmMember *member);
 void mm_shadow_advance(MmMember *member);

@@ -365,7 +365,7 @@ end_session(MmRelay *relay, const char *why)
         MmMember *member = &relay->members[i];
 
         if (member->shadow) {
-            mm_shadow_quit(member);
+            mm_shadow_quit(member, FALSE);
         } else if (member->peer) {
             milter_peer_quit(member->peer, FALSE);
             milter_peer_free(&member->peer);
@@ -373,7 +373,7 @@ end_session(MmRelay *relay, const char *why)
     }
     milter_debug("session=%u end=\"%s\" messages=%u", relay->tag, why, relay->n_messages);
     relay->is_over = TRUE;
-    mm_relay_check_end(relay);
+    mm_relay_advance(relay);
 }
 
 /* --- what the MTA sends --- */
@@ -529,6 +529,7 @@ on_abort(MilterSession *session, gpointer data)
             mm_member_abort(member);
         member->was_aborted = FALSE;
     }
+    mm_relay_advance(relay);
 }
 
 /* Another SMTP session on the same connection: everybody starts anew. */
@@ -544,11 +545,14 @@ restart(MmRelay *relay)
         MmMember *member = &relay->members[i];
 
         member->was_aborted = FALSE;
-        if (member->peer && member->state != MM_MEMBER_FAILED) {
+        if (member->shadow) {
+            mm_shadow_quit(member, TRUE);
+        } else if (member->peer && member->state != MM_MEMBER_FAILED) {
             milter_peer_quit(member->peer, TRUE);
             member->state = MM_MEMBER_ACTIVE;
         }
     }
+    mm_relay_advance(relay);
 }
 
 static void

@@ -18,6 +18,7 @@ typedef enum {
     ITEM_MESSAGE,
     ITEM_ABORT,
     ITEM_QUIT,
+    ITEM_QUIT_NC,
 } ItemKind;
 
 typedef struct {
@@ -176,13 +177,13 @@ mm_shadow_abort(MmMember *member)
 }
 
 void
-mm_shadow_quit(MmMember *member)
+mm_shadow_quit(MmMember *member, gboolean is_reused)
 {
     milter_message_unref(&member->shadow->waiting);
     if (member->state == MM_MEMBER_CONNECTING)
         milter_peer_free(&member->peer);
     else if (member->peer)
-        push(member, ITEM_QUIT);
+        push(member, is_reused ? ITEM_QUIT_NC : ITEM_QUIT);
 }
 
 static void
@@ -247,6 +248,11 @@ start_item(MmMember *member, Item *item)
     case ITEM_QUIT:
         milter_peer_quit(member->peer, FALSE);
         milter_peer_free(&member->peer);
+        break;
+    case ITEM_QUIT_NC:
+        milter_peer_quit(member->peer, TRUE);
+        member->state = MM_MEMBER_ACTIVE;
+        milter_macros_clear(member->shadow->macros);
         break;
     }
 }
