@@ -80,10 +80,11 @@ class Client
     @socket.connect
   end
 
-  # Lines ending in CRLF are kept as they are: bare CR and LF go out as bytes.
+  # Bare CR and LF go out as they are; the last line is ended, else the dot would not be alone.
   def stuff(message)
     text = message.b
     text = ".#{text}" if text.start_with?(".")
+    text << "\r\n" unless text.empty? || text.end_with?("\r\n")
     text.gsub("\r\n.", "\r\n..")
   end
 

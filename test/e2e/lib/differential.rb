@@ -16,6 +16,7 @@ class Differential
   def run(scenarios, pattern = nil)
     chosen = scenarios.select { |s| s.for?(@mta_name) && (pattern.nil? || s.name.match?(pattern)) }
     harness = Harness.new(@mta_name, @middle_kind, chosen.map(&:list).uniq(&:key))
+    @tap.note("replay: --random 1 --seed #{chosen.first&.name.to_s.delete_prefix("random ")}") if chosen.first&.name.to_s.start_with?("random ")
     chosen.each { |scenario| one(harness, scenario) }
     trouble = harness.middle.trouble
     @tap.ok(trouble.nil?, "#{@mta_name}: the middle runs to the end", trouble)

@@ -12,7 +12,7 @@ class List
   SENDMAIL = { "t" => "F=T", "r" => "F=R", "a" => nil }.freeze
   MANAGER = { "t" => "temporary-failure", "r" => "reject", "a" => "accept",
               "q" => "quarantine" }.freeze
-  QUICK = 2 # seconds for a reply when the list is quick
+  QUICK = 1 # seconds for a reply when the list is quick
 
   attr_reader :key, :entries
 

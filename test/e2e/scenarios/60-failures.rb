@@ -54,19 +54,19 @@ NONSENSE = {
 
 NONSENSE.each do |what, bytes|
   %w[mail rcpt eom].each do |step|
-    fails "#{what} at #{step}", list: "1:t 2:t", rules: { 1 => ["#{step} msg=1 nth=1 send \"#{bytes}\"", "#{step} msg=1 nth=1 dropreply"] }
+    fails "#{what} at #{step}", list: "1:t 2:t quick", rules: { 1 => ["#{step} msg=1 nth=1 send \"#{bytes}\"", "#{step} msg=1 nth=1 dropreply"] }
   end
 end
 
-fails "an edit at mail", list: "1:t 2:t", rules: { 1 => ['mail send "\x00\x00\x00\x05hX\x00v\x00"'] }
-fails "a header insert with a negative index", list: "1:t 2:t", rules: { 1 => ['eom send "\x00\x00\x00\x09i\xff\xff\xff\xffX\x00v\x00"'] }
-fails "an empty header name", list: "1:t 2:t", rules: { 1 => ['eom send "\x00\x00\x00\x04h\x00v\x00"'] }
+fails "an edit at mail", list: "1:t 2:t quick", rules: { 1 => ['mail send "\x00\x00\x00\x05hX\x00v\x00"'] }
+fails "a header insert with a negative index", list: "1:t 2:t quick", rules: { 1 => ['eom send "\x00\x00\x00\x09i\xff\xff\xff\xffX\x00v\x00"'] }
+fails "an empty header name", list: "1:t 2:t quick", rules: { 1 => ['eom send "\x00\x00\x00\x04h\x00v\x00"'] }
 
-fails "child 1 hangs at connect, tempfail", list: "1:t 2:t quick", rules: { 1 => ["connect sleep 4"] }
+one = ->(_) { ehlo; transaction; quit }
+fails "child 1 hangs at connect, tempfail", list: "1:t 2:t quick", rules: { 1 => ["connect sleep 2.5"] }, &one
 %w[helo mail rcpt data header eom].each do |step|
-  fails "child 1 hangs at #{step}, accept", list: "1:a 2:t quick", rules: { 1 => ["#{step} sleep 5"] }
+  fails "child 1 hangs at #{step}, accept", list: "1:a 2:t quick", rules: { 1 => ["#{step} sleep 2.5"] }, &one
 end
-fails "child 2 hangs at eom, tempfail", list: "1:t 2:t quick", rules: { 2 => ["eom sleep 5"] }
-fails "child 1 sends progress while it works", list: "1:t 2:t quick",
-      rules: { 1 => ["eom sleep 1", "eom progress", "eom sleep 1", "eom progress", "eom sleep 1", 'eom addheader X-New "one"'] },
-      mtas: %w[postfix]
+fails "child 2 hangs at eom, tempfail", list: "1:t 2:t quick", rules: { 2 => ["eom sleep 2.5"] }, &one
+fails "child 1 sends progress while it works", list: "1:t 2:t quick", mtas: %w[postfix],
+      rules: { 1 => ["eom sleep 0.6", "eom progress", "eom sleep 0.6", "eom progress", "eom sleep 0.6", 'eom addheader X-New "one"'] }, &one
