@@ -599,17 +599,18 @@ static const MilterSessionHandler session_handler = {
 static void
 advance_once(MmRelay *relay)
 {
+    if (relay->session && !relay->is_negotiated)
+        mm_negotiation_advance(relay);
+    else if (relay->session && relay->step != MILTER_STEP_NONE)
+        mm_chain_advance(relay);
+    else if (relay->session && relay->transaction)
+        mm_content_advance(relay);
+    /* After the others, which may have given them something to do. */
     for (guint i = 0; i < relay->n_members; i++)
         if (relay->members[i].shadow)
             mm_shadow_advance(&relay->members[i]);
     if (!relay->session)
         mm_relay_check_end(relay);
-    else if (!relay->is_negotiated)
-        mm_negotiation_advance(relay);
-    else if (relay->step != MILTER_STEP_NONE)
-        mm_chain_advance(relay);
-    else if (relay->transaction)
-        mm_content_advance(relay);
 }
 
 void
