@@ -335,6 +335,9 @@ milter_conn_new_connect(MilterLoop *loop, const MilterEndpoint *endpoint,
     MilterConn *conn = conn_new(loop, fd, handler, data);
 
     conn->is_connecting = TRUE;
+    /* Answers before questions: a child that has answered takes the MTA's next chunk from the
+     * receive buffer, else the chunk must be kept. */
+    ev_set_priority(&conn->read_watch, 1);
     if (fd < 0) {
         conn->error = error;
         conn->resume.func = on_failed_early;

@@ -342,7 +342,11 @@ milter_peer_send(MilterPeer *peer, MilterStep step, const void *payload, gsize s
     gboolean answers = milter_peer_answers(peer, step);
 
     g_return_val_if_fail(peer->state == PEER_OPEN && peer->owes == MILTER_STEP_NONE, FALSE);
-    if (size >= LARGE_PAYLOAD)
+    /* As Postfix does: what is not answered goes with the next command that is. */
+    if (!answers && size < LARGE_PAYLOAD)
+        milter_buffer_append_packet(milter_conn_out(peer->conn), milter_step_command(step), payload,
+                                    size);
+    else if (size >= LARGE_PAYLOAD)
         milter_conn_send_large(peer->conn, milter_step_command(step), payload, size);
     else
         milter_conn_send_packet(peer->conn, milter_step_command(step), payload, size);
@@ -350,16 +354,11 @@ milter_peer_send(MilterPeer *peer, MilterStep step, const void *payload, gsize s
         peer->owes = step;
         milter_timer_start(&peer->timer, MAX(0, timeout));
     } else if (milter_peer_is_full(peer)) {
+        milter_conn_queue_flush(peer->conn);
         peer->is_full = TRUE;
         milter_timer_start(&peer->timer, MAX(0, timeout));
     }
     return answers;
-}
-
-void
-milter_peer_flush(MilterPeer *peer)
-{
-    milter_conn_queue_flush(peer->conn);
 }
 
 void

@@ -70,16 +70,15 @@ void milter_peer_set_lenient(MilterPeer *peer, gboolean is_lenient);
 /* Largest body chunk it takes. */
 gsize milter_peer_data_size(const MilterPeer *peer);
 
-/* The buffer for packets that precede a command (macros): build there, then send. */
+/* The buffer for packets that precede a command (macros): build there.  They go with the
+ * next command that is answered, with ABORT, QUIT or the end. */
 MilterBuffer *milter_peer_out(MilterPeer *peer);
 
-/* Send the command of STEP with a payload.  Returns whether it will be answered; then
+/* Send the command of STEP with a payload; a small one that is not answered waits for the
+ * next that is.  Returns whether it will be answered; then
  * TIMEOUT seconds run, and nothing but ABORT and QUIT may be sent before the reply. */
 gboolean milter_peer_send(MilterPeer *peer, MilterStep step, const void *payload, gsize size,
                           double timeout);
-
-/* Send what was built in milter_peer_out(), without a command. */
-void milter_peer_flush(MilterPeer *peer);
 
 /* The running wait for a reply ends in SECONDS, counted from now. */
 void milter_peer_extend(MilterPeer *peer, double seconds);

@@ -381,7 +381,6 @@ mm_member_send_macros(MmMember *member, MilterStep step)
     if (milter_peer_option(member->peer)->version < milter_step_version(step))
         return;
     send_macros(member, milter_step_command(step));
-    milter_peer_flush(member->peer);
 }
 
 static gboolean
@@ -420,10 +419,8 @@ mm_member_send(MmMember *member, MilterStep step, const void *payload, gsize siz
         member->sent_chunk_macros |= step == MILTER_STEP_BODY;
     }
     /* Both MTAs send the macros of a declined step: a later callback may look at them. */
-    if (!milter_peer_wants(member->peer, step)) {
-        milter_peer_flush(member->peer);
+    if (!milter_peer_wants(member->peer, step))
         return FALSE;
-    }
     count(member, MM_CHILD_STAT_COMMANDS);
     return milter_peer_send(member->peer, step, payload, size, timeout);
 }
