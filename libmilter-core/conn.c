@@ -12,6 +12,7 @@
 #include "libmilter-core/sys.h"
 
 #define READ_STEP (64 * 1024)                 /* least room for a read into the own buffer */
+#define DRAIN_SIZE (64 * 1024)                /* queued bytes somebody may wait to see gone */
 #define HOLD_MAX (128 * 1024) /* bytes kept behind a held packet before reading stops */
 
 struct _MilterConn {
@@ -102,6 +103,7 @@ on_flush(gpointer data)
 {
     MilterConn *conn = data;
     struct ev_loop *ev = milter_loop_ev(conn->loop);
+    gsize queued = milter_buffer_size(&conn->tx);
 
     if (conn->is_connecting || ev_is_active(&conn->write_watch))
         return;
@@ -117,6 +119,8 @@ on_flush(gpointer data)
     }
     if (milter_buffer_size(&conn->tx))
         ev_io_start(ev, &conn->write_watch);
+    else if (queued > DRAIN_SIZE && conn->handler->on_drained)
+        conn->handler->on_drained(conn, conn->data);
 }
 
 /* Give packets from DATA; the number of bytes taken.  Stops when the owner holds,

@@ -40,7 +40,8 @@ typedef struct {
     /* The connection is over, by the other side or by an error; once.  Packets that had
      * come before were given first, except held ones. */
     void (*on_close)(MilterConn *conn, MilterCloseReason reason, gpointer data);
-    /* Everything queued was written, after milter_conn_is_full() had been TRUE; may be NULL. */
+    /* Everything queued was written, where that had been more than 64 KiB or more than the
+     * socket took at once; may be NULL. */
     void (*on_drained)(MilterConn *conn, gpointer data);
 } MilterConnHandler;
 
