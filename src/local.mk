@@ -70,4 +70,7 @@ libmm_la_LIBADD = libmilter-client.la libmilter-server.la libmilter-core.la \
 	$(GLIB_LIBS) $(EV_LIBS) $(SYSTEMD_LIBS) -lpthread
 
 milter_manager_SOURCES = src/main.c
+if SANITIZERS
+milter_manager_SOURCES += src/sanitizers.c
+endif
 milter_manager_LDADD = libmm-ruby.la libmm.la $(RUBY_LIBS) $(LDADD)

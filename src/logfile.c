@@ -52,7 +52,8 @@ find_level(const char *name, guint *levels)
 gboolean
 mm_log_levels_parse(const char *text, guint *levels, GError **error)
 {
-    g_auto(GStrv) names = g_strsplit(text, "|", -1);
+    /* An empty text has one name, the empty one. */
+    g_auto(GStrv) names = g_strsplit(*text ? text : "|", "|", -1);
     guint all = 0;
 
     for (char **name = names; *name; name++) {

@@ -36,3 +36,11 @@ test_unit_test_reply_SOURCES = test/unit/test-reply.c test/unit/support.h
 test_unit_test_reply_LDADD = $(CORE_TEST_LIBS)
 test_unit_test_state_SOURCES = test/unit/test-state.c
 test_unit_test_state_LDADD = $(CORE_TEST_LIBS)
+
+# the daemon's processes and settings
+check_PROGRAMS += test/unit/test-processes test/unit/test-settings
+TESTS += test/unit/test-processes test/unit/test-settings
+test_unit_test_processes_SOURCES = test/unit/test-processes.c
+test_unit_test_processes_LDADD = libmm.la $(LDADD)
+test_unit_test_settings_SOURCES = test/unit/test-settings.c
+test_unit_test_settings_LDADD = libmm.la $(LDADD)
