@@ -254,7 +254,8 @@ test_unpack_garbage(void)
         n_refused += unpacked == NULL;
         mm_settings_free(&unpacked);
         unpacked = mm_settings_unpack(cut, NULL);
-        g_assert_null(unpacked);
+        n_refused += unpacked == NULL;
+        mm_settings_free(&unpacked);
     }
     g_assert_cmpuint(n_refused, >, 0);
     mm_settings_free(&settings);
