@@ -303,7 +303,9 @@ mm_relay_end_transaction(MmRelay *relay, gboolean abort)
             member->was_aborted = TRUE;
         }
         member->in_transaction = FALSE;
-        mm_member_forget_message(member);
+        /* A child that only evaluates may still be reading. */
+        if (!member->shadow)
+            mm_member_forget_message(member);
     }
     mm_transaction_free(&relay->transaction);
     mm_verdict_clear(&relay->data_refusal);
