@@ -356,23 +356,40 @@ macros_for(const MmMember *member)
     return member->shadow ? mm_shadow_macros(member) : member->relay->macros;
 }
 
+/* The names the child gets at a stage from this MTA; NULL for whatever comes.  FALSE when
+ * it gets no macros there at all. */
+static gboolean
+names_at(const MmMember *member, MilterStage stage, const char **names)
+{
+    char *const *lists = milter_peer_option(member->peer)->macros;
+    const char *list = stage == MILTER_STAGE_NONE ? NULL : lists[stage];
+
+    *names = NULL;
+    if (stage == MILTER_STAGE_NONE)
+        return TRUE;
+    if (member->relay->mta == MM_MTA_SENDMAIL) {
+        /* It looks at EOM whether a list for EOH was named. */
+        if (stage == MILTER_STAGE_EOM && lists[MILTER_STAGE_EOH] && !list)
+            return FALSE;
+        if (stage == MILTER_STAGE_EOM && !lists[MILTER_STAGE_EOH])
+            list = NULL;
+        /* An empty list asks for nothing; to Postfix it is none. */
+        if (list && !*list)
+            return FALSE;
+    }
+    *names = list && *list ? list : mm_negotiation_default_macros(member->relay, stage);
+    return TRUE;
+}
+
 /* The macros of a command, as this child would get them from the MTA itself. */
 static void
 send_macros(MmMember *member, guint8 command)
 {
-    MilterStage stage = milter_stage_of_command(command);
-    const char *list = NULL;
+    const char *names;
 
-    if (stage != MILTER_STAGE_NONE) {
-        list = milter_peer_option(member->peer)->macros[stage];
-        /* An empty list is none to Postfix; to Sendmail it asks for nothing. */
-        if (list && !*list && member->relay->mta == MM_MTA_SENDMAIL)
-            return;
-        if (!list || !*list)
-            list = mm_negotiation_default_macros(member->relay, stage);
-    }
-    (void)milter_macros_append_packet(macros_for(member), command, list,
-                                      milter_peer_out(member->peer));
+    if (names_at(member, milter_stage_of_command(command), &names))
+        (void)milter_macros_append_packet(macros_for(member), command, names,
+                                          milter_peer_out(member->peer));
 }
 
 void
