@@ -18,6 +18,7 @@ typedef enum {
     MILTER_PROTOCOL_ERROR_FORMAT, /* a payload does not have its command's form */
     MILTER_PROTOCOL_ERROR_VALUE,  /* a value is outside what the protocol allows */
     MILTER_PROTOCOL_ERROR_ORDER,  /* a packet that may not come now */
+    MILTER_PROTOCOL_ERROR_EXTRA,  /* data where none belongs */
 } MilterProtocolError;
 
 /* SMFIC_CONNECT.  host is never NULL; address is NULL and port 0 for family 'U'. */

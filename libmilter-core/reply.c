@@ -140,7 +140,7 @@ check_code(const MilterFrame *frame, GError **error)
     const char *text = (const char *)frame->payload;
 
     if (frame->size == 0 || text[frame->size - 1] != '\0')
-        return bad_form(frame, error, "the text does not end");
+        return bad_value(frame, error, "the text does not end");
     if (text[0] != '4' && text[0] != '5')
         return bad_value(frame, error, "the code does not begin with 4 or 5");
     if (!g_ascii_isdigit(text[1]) || !g_ascii_isdigit(text[2]))
@@ -209,7 +209,7 @@ milter_reply_check(const MilterFrame *frame, MilterStep step, guint32 actions, G
         return FALSE;
     }
     if (frame->size > 0)
-        return bad_form(frame, error, "there is data where none belongs");
+        return fail(frame, MILTER_PROTOCOL_ERROR_EXTRA, error, "there is data where none belongs");
     return TRUE;
 }
 

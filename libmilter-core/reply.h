@@ -39,10 +39,10 @@ guint32 milter_reply_action(guint8 reply);
 /* Whether the MTA would take FRAME as an answer to STEP from a filter to which ACTIONS
  * were offered.  FALSE with MILTER_PROTOCOL_ERROR for what an MTA treats as the filter's
  * error: unknown reply, data where none belongs or a malformed payload, an edit outside EOM
- * or whose action was not offered, SMFIR_CONN_FAIL; and with MILTER_PROTOCOL_ERROR_VALUE
- * for a malformed reply code (class 4 or 5, three digits, then ' ' or '-', an enhanced
- * code of the same class), which is an error to Postfix, while Sendmail puts its own text
- * in its place.  SMFIR_SKIP passes at every step, as in both MTAs. */
+ * or whose action was not offered, SMFIR_CONN_FAIL.  Errors to Postfix only: with
+ * MILTER_PROTOCOL_ERROR_VALUE a malformed reply code (class 4 or 5, three digits, then ' '
+ * or '-', an enhanced code of the same class; Sendmail puts its own text in its place), and
+ * with MILTER_PROTOCOL_ERROR_EXTRA data where none belongs (Sendmail passes over it).  SMFIR_SKIP passes at every step, as in both MTAs. */
 gboolean milter_reply_check(const MilterFrame *frame, MilterStep step, guint32 actions,
                             GError **error);
 

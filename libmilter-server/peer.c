@@ -133,6 +133,13 @@ drop_stale(MilterPeer *peer, const MilterFrame *frame)
         peer->stale--;
 }
 
+static gboolean
+is_postfix_only(const GError *error)
+{
+    return g_error_matches(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_VALUE) ||
+           g_error_matches(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_EXTRA);
+}
+
 static void
 on_reply(MilterPeer *peer, const MilterFrame *frame)
 {
@@ -148,8 +155,7 @@ on_reply(MilterPeer *peer, const MilterFrame *frame)
         return;
     }
     if (!milter_reply_check(frame, step, peer->offered, &error) &&
-        !(peer->is_lenient &&
-          g_error_matches(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_VALUE))) {
+        !(peer->is_lenient && is_postfix_only(error))) {
         fail_with(peer,
                   g_error_matches(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_VALUE)
                       ? MILTER_PEER_VALUE

@@ -134,7 +134,7 @@ on_negotiated(MilterPeer *peer, gpointer data)
 }
 
 /* Postfix sends no more of the same step until another came; Sendmail sends no more of
- * the body, and after a skip elsewhere nothing more of this message. */
+ * the body, and after a skip elsewhere nothing more at all. */
 static void
 note_skip(MmMember *member, MilterStep step)
 {
@@ -142,8 +142,15 @@ note_skip(MmMember *member, MilterStep step)
         member->skips_body = TRUE;
     else if (member->relay->mta == MM_MTA_POSTFIX)
         member->skipped = milter_step_command(step);
-    else if (step != MILTER_STEP_CONNECT && step != MILTER_STEP_HELO)
-        member->state = MM_MEMBER_ACCEPTED_MESSAGE;
+    else
+        member->state = MM_MEMBER_LEFT;
+}
+
+/* Sendmail's "bogus response".  To Postfix SMFIR_SHUTDOWN hangs up on the client. */
+static gboolean
+is_bogus_to_sendmail(MilterStep step, guint8 reply)
+{
+    return reply == SMFIR_SHUTDOWN || (reply == SMFIR_SKIP && step == MILTER_STEP_EOM);
 }
 
 static void
@@ -152,9 +159,8 @@ on_reply(MilterPeer *peer, MilterStep step, const MilterFrame *frame, gpointer d
     MmMember *member = data;
     MmRelay *relay = member->relay;
 
-    /* Sendmail's "bogus response"; Postfix hangs up on the client. */
-    if (frame->command == SMFIR_SHUTDOWN && relay->mta == MM_MTA_SENDMAIL) {
-        mm_member_fail(member, MILTER_PEER_PROTOCOL, "SMFIR_SHUTDOWN, which Sendmail does not take");
+    if (relay->mta == MM_MTA_SENDMAIL && is_bogus_to_sendmail(step, frame->command)) {
+        mm_member_fail(member, MILTER_PEER_PROTOCOL, "a reply that Sendmail does not take here");
         mm_relay_advance(relay);
         return;
     }

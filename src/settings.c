@@ -120,6 +120,7 @@ finish_child(MmChild *child, guint index, GError **error)
         return FALSE;
     }
     child->index = index;
+    milter_endpoint_free(&child->endpoint);
     child->endpoint = milter_endpoint_parse(child->spec, error);
     if (!child->endpoint)
         g_prefix_error(error, "%s: milter \"%s\": connection_spec: ", origin ? origin : "?",

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libmilter-core/log.h"
+#include "libmilter-core/reply.h"
 
 static gboolean
 is_connection_step(MilterStep step)
@@ -55,9 +56,13 @@ mm_verdict_set(MmVerdict *verdict, const MilterFrame *reply)
 {
     mm_verdict_clear(verdict);
     verdict->reply = reply->command;
-    /* milter_reply_check() saw a NUL at the end. */
-    if (reply->command == SMFIR_REPLYCODE)
+    if (reply->command != SMFIR_REPLYCODE)
+        return;
+    /* Sendmail answers a malformed code with its own words for a rejection. */
+    if (milter_reply_check(reply, MILTER_STEP_MAIL, 0, NULL))
         verdict->text = g_strdup((const char *)reply->payload);
+    else
+        verdict->reply = SMFIR_REJECT;
 }
 
 void
