@@ -31,6 +31,7 @@ struct _MilterConn {
     guint is_tcp : 1;
     guint is_held : 1;    /* the owner said MILTER_CONN_HOLD */
     guint is_closed : 1;  /* on_close was called, or the owner freed it */
+    guint is_deaf : 1;    /* takes no bytes any more: closed when all it said is read */
 };
 
 /* The receive buffer lives to the end of the turn: a callback that frees its own
@@ -98,6 +99,27 @@ write_out(MilterConn *conn)
     return TRUE;
 }
 
+/* What the other side said before it stopped to take bytes may still be unread. */
+static void
+read_to_the_end(MilterConn *conn)
+{
+    struct ev_loop *ev = milter_loop_ev(conn->loop);
+
+    conn->is_deaf = TRUE;
+    milter_buffer_clear(&conn->tx);
+    ev_io_stop(ev, &conn->write_watch);
+    ev_feed_event(ev, &conn->read_watch, EV_READ);
+}
+
+static void
+fail_to_write(MilterConn *conn)
+{
+    if (conn->error == EPIPE || conn->error == ECONNRESET)
+        read_to_the_end(conn);
+    else
+        fail(conn, MILTER_CLOSE_ERROR);
+}
+
 static void
 on_flush(gpointer data)
 {
@@ -105,16 +127,12 @@ on_flush(gpointer data)
     struct ev_loop *ev = milter_loop_ev(conn->loop);
     gsize queued = milter_buffer_size(&conn->tx);
 
+    if (conn->is_deaf)
+        milter_buffer_clear(&conn->tx);
     if (conn->is_connecting || ev_is_active(&conn->write_watch))
         return;
     if (!write_out(conn)) {
-        /* What the other side said before it closed may still be unread; a reset
-         * is reported when reading. */
-        if (conn->error == EPIPE || conn->error == ECONNRESET) {
-            milter_buffer_clear(&conn->tx);
-            return;
-        }
-        fail(conn, MILTER_CLOSE_ERROR);
+        fail_to_write(conn);
         return;
     }
     if (milter_buffer_size(&conn->tx))
@@ -209,10 +227,14 @@ on_readable(struct ev_loop *ev, ev_io *watch, int events)
     }
     n = milter_sys.read(conn->fd, place, room);
     if (n <= 0) {
-        if (n == 0 || !is_transient(errno))
-            read_error(conn, n);
+        if (n == 0 || !is_transient(errno) || (conn->is_deaf && errno != EINTR))
+            read_error(conn, conn->is_deaf ? 0 : n);
+        else if (conn->is_deaf)
+            ev_feed_event(ev, watch, EV_READ);
         return;
     }
+    if (conn->is_deaf)
+        ev_feed_event(ev, watch, EV_READ);
     if (milter_buffer_size(&conn->rx)) {
         milter_buffer_commit(&conn->rx, n);
         if (!conn->is_held)
@@ -240,8 +262,11 @@ on_resume(gpointer data)
         return;
     conn->is_held = FALSE;
     give_buffered(conn);
-    if (!conn->is_closed)
-        ev_io_start(milter_loop_ev(conn->loop), &conn->read_watch);
+    if (conn->is_closed)
+        return;
+    ev_io_start(milter_loop_ev(conn->loop), &conn->read_watch);
+    if (conn->is_deaf)
+        read_to_the_end(conn);
 }
 
 static void
@@ -276,7 +301,7 @@ on_writable(struct ev_loop *ev, ev_io *watch, int events)
         return;
     }
     if (!write_out(conn)) {
-        fail(conn, MILTER_CLOSE_ERROR);
+        fail_to_write(conn);
         return;
     }
     if (milter_buffer_size(&conn->tx))
