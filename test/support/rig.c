@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -519,6 +520,7 @@ rig_new(MmMta mta)
 {
     Rig *rig = g_new0(Rig, 1);
 
+    (void)signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     rig->directory = g_dir_make_tmp("rig-XXXXXX", NULL);
     g_assert_nonnull(rig->directory);
     rig->loop = milter_loop_new_virtual();

@@ -9,6 +9,7 @@
 #include <glib.h>
 
 #include "libmilter-core/option.h"
+#include "libmilter-core/reply.h"
 #include "libmilter-core/state.h"
 #include "src/manager.h"
 #include "src/relay.h"
