@@ -19,7 +19,7 @@
 #define QUICK_END_US G_USEC_PER_SEC /* a worker that ends sooner counts to the back-off */
 #define DELAY_MAX 30.
 /* So many in a row before one ever ran: the configuration is taken not to work. */
-#define QUICK_ENDS_MAX 5
+#define QUICK_ENDS_MAX 4
 
 typedef struct {
     guint number;

@@ -120,6 +120,13 @@ log_notes(const MmSettings *settings)
         milter_warning("handling mail as root; set security.effective_user");
 }
 
+static void
+print_notes(const MmSettings *settings)
+{
+    for (guint i = 0; i < settings->notes->len; i++)
+        fprintf(stderr, "%s\n", (const char *)g_ptr_array_index(settings->notes, i));
+}
+
 /* Everything between "loaded" and the first worker that can fail. */
 static gboolean
 settle(Generation *generation, GError **error)
@@ -154,8 +161,10 @@ run(Generation *generation)
         return report_shown(generation, &error) ? EXIT_SUCCESS : fail(generation, error);
     if (!report_settings(generation, &error))
         return fail(generation, error);
-    if (generation->options->mode == MM_MODE_CHECK)
+    if (generation->options->mode == MM_MODE_CHECK) {
+        print_notes(generation->settings);
         return EXIT_SUCCESS;
+    }
     if (!receive_go(generation))
         return EXIT_SUCCESS;
     if (!settle(generation, &error))

@@ -12,6 +12,9 @@
 #define ITEM(scope, name, type, nil, initial, min, max, unit, offset, doc) \
     { MM_SCOPE_##scope, name, MM_TYPE_##type, MM_STANDING_WORKS, nil, initial, min, max, unit, \
       offset, doc }
+#define UNUSED(scope, name, type, nil, initial, offset, doc) \
+    { MM_SCOPE_##scope, name, MM_TYPE_##type, MM_STANDING_UNUSED, nil, initial, 0, 0, NULL, \
+      offset, doc }
 #define LATER(scope, name, initial, doc) \
     { MM_SCOPE_##scope, name, MM_TYPE_ANY, MM_STANDING_LATER, TRUE, initial, 0, 0, NULL, 0, doc }
 #define NO_EFFECT(scope, name, initial, why) \
@@ -29,8 +32,8 @@ const MmItem mm_items[] = {
     LATER(PACKAGE, "options", TEXT_OR_NIL(PACKAGE_OPTIONS),
           "options of the platform's detection, \"name=value,…\" or a hash"),
 
-    ITEM(SECURITY, "privilege_mode", BOOL, NOT_NIL, "false", 0, 0, NULL, FIELD(privilege_mode),
-         "whether the supervisor keeps the right to start milter.command"),
+    UNUSED(SECURITY, "privilege_mode", BOOL, NOT_NIL, "false", FIELD(privilege_mode),
+           "whether the supervisor starts milter.command"),
     ITEM(SECURITY, "effective_user", STRING, NIL, TEXT_OR_NIL(DEFAULT_USER), 0, 0, NULL,
          FIELD(effective_user), "the user that handles the mail; nil: the one who started it"),
     ITEM(SECURITY, "effective_group", STRING, NIL, TEXT_OR_NIL(DEFAULT_GROUP), 0, 0, NULL,
@@ -74,9 +77,9 @@ const MmItem mm_items[] = {
          FIELD(suspend_time), "pause of accepting when out of descriptors or over max_connections"),
     ITEM(MANAGER, "fallback_status", FALLBACK, NOT_NIL, "'accept'", 0, 0, NULL, FIELD(fallback),
          "what the MTA is told when the manager itself fails"),
-    ITEM(MANAGER, "fallback_status_at_disconnect", FALLBACK, NOT_NIL, "'temporary-failure'", 0, 0,
-         NULL, FIELD(fallback_at_disconnect),
-         "what the MTA is told when the SMTP client was found gone"),
+    UNUSED(MANAGER, "fallback_status_at_disconnect", FALLBACK, NOT_NIL, "'temporary-failure'",
+           FIELD(fallback_at_disconnect),
+           "what the MTA is told when the SMTP client was found gone"),
     ITEM(MANAGER, "mta", MTA, NOT_NIL, "'postfix'", 0, 0, NULL, FIELD(mta),
          "the MTA, \"postfix\" or \"sendmail\", when it does not tell itself"),
     ITEM(MANAGER, "mta_timeouts", TIMEOUTS, NOT_NIL,
@@ -133,12 +136,12 @@ const MmItem mm_items[] = {
          CHILD_FIELD(evaluation_mode), "whether its verdict and changes are logged and dropped"),
     ITEM(CHILD, "applicable_conditions", NAMES, NOT_NIL, "@as []", 0, 0, NULL,
          CHILD_FIELD(applicable_conditions), "conditions that must all hold, else it is stopped"),
-    ITEM(CHILD, "command", STRING, NIL, NULL, 0, 0, NULL, CHILD_FIELD(command),
-         "program that starts the child"),
-    ITEM(CHILD, "command_options", COMMAND, NIL, NULL, 0, 0, NULL, CHILD_FIELD(command_options),
-         "arguments of the command, a string or an array"),
-    ITEM(CHILD, "user_name", STRING, NIL, NULL, 0, 0, NULL, CHILD_FIELD(user_name),
-         "user that runs the command; nil: root"),
+    UNUSED(CHILD, "command", STRING, NIL, NULL, CHILD_FIELD(command),
+           "program that starts the child"),
+    UNUSED(CHILD, "command_options", COMMAND, NIL, NULL, CHILD_FIELD(command_options),
+           "arguments of the command, a string or an array"),
+    UNUSED(CHILD, "user_name", STRING, NIL, NULL, CHILD_FIELD(user_name),
+           "user that runs the command; nil: root"),
     ITEM(CHILD, "connection_timeout", SECONDS, NOT_NIL, "297.0", 0.01, YEAR, "s",
          CHILD_FIELD(connection_timeout), "how long connecting may take"),
     ITEM(CHILD, "writing_timeout", SECONDS, NOT_NIL, "7.0", 0.01, YEAR, "s",

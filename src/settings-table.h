@@ -48,6 +48,8 @@ typedef enum {
 
 typedef enum {
     MM_STANDING_WORKS,
+    MM_STANDING_UNUSED,   /* kept and shown, but nothing uses it in this version: reported when
+                             it is set to anything but its default */
     MM_STANDING_LATER,    /* a part of the language whose feature this version has not: only
                              the initial value may be set, anything else is an error */
     MM_STANDING_NO_EFFECT, /* once meant something; accepted, reported once, DOC says why */

@@ -128,6 +128,25 @@ finish_child(MmChild *child, guint index, GError **error)
     return child->endpoint != NULL;
 }
 
+/* Tell of values that were set and are not used. */
+static void
+note_unused(MmSettings *settings, gboolean is_child, gconstpointer target)
+{
+    for (guint i = 0; i < mm_n_items; i++) {
+        const MmItem *item = &mm_items[i];
+        g_autoptr(GVariant) value = NULL, initial = NULL;
+
+        if (item->standing != MM_STANDING_UNUSED || (item->scope == MM_SCOPE_CHILD) != is_child)
+            continue;
+        value = mm_item_get(item, target);
+        initial = mm_item_initial(item);
+        if (!g_variant_equal(value, initial))
+            mm_settings_note(settings, "%s: %s.%s is kept, but not used in this version",
+                             mm_item_origin(item, target), mm_scope_name(item->scope),
+                             item->name);
+    }
+}
+
 gboolean
 mm_settings_finish(MmSettings *settings, GError **error)
 {
@@ -147,7 +166,9 @@ mm_settings_finish(MmSettings *settings, GError **error)
 
         if (child->enabled && !finish_child(child, index++, error))
             return FALSE;
+        note_unused(settings, TRUE, child);
     }
+    note_unused(settings, FALSE, settings);
     n_workers = mm_settings_n_workers(settings);
     settings->max_connections = (settings->max_sessions + n_workers - 1) / n_workers;
     return TRUE;

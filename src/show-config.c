@@ -19,7 +19,7 @@ static void
 append_scope(GString *out, const char *indent, MmScope scope, gconstpointer target)
 {
     for (guint i = 0; i < mm_n_items; i++) {
-        if (mm_items[i].scope == scope && mm_items[i].standing == MM_STANDING_WORKS)
+        if (mm_items[i].scope == scope && mm_items[i].type != MM_TYPE_ANY)
             append_item(out, indent, &mm_items[i], target);
     }
 }

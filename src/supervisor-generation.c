@@ -16,6 +16,13 @@
 
 #define RETRY_MAX 60. /* s between two tries to start a generation */
 
+static void
+forget_pid_file(char **path_p)
+{
+    mm_pidfile_remove(*path_p);
+    g_clear_pointer(path_p, g_free);
+}
+
 void
 mm_generation_free(MmGeneration *generation)
 {
@@ -29,6 +36,7 @@ mm_generation_free(MmGeneration *generation)
     mm_settings_free(&generation->settings);
     g_strfreev(generation->child_names);
     mm_listener_free(&generation->listener);
+    forget_pid_file(&generation->pid_file);
     if (generation->log_fd >= 0)
         close(generation->log_fd);
     g_free(generation);
@@ -50,6 +58,7 @@ give_up_pending(MmSupervisor *supervisor)
     if (!pending)
         return;
     mm_listener_free(&pending->listener);
+    forget_pid_file(&pending->pid_file);
     mm_process_kill(pending->process.pidfd, SIGKILL);
     pending->state = MM_GENERATION_DRAINING;
 }
@@ -68,6 +77,19 @@ fail_pending(MmGeneration *generation, const char *reason)
     mm_supervisor_report_failure(supervisor, copy);
 }
 
+static gboolean
+write_pid_file(MmGeneration *generation, GError **error)
+{
+    const char *path = generation->settings->pid_file;
+
+    if (!path || g_strcmp0(path, generation->parent->pid_file) == 0)
+        return TRUE;
+    if (!mm_pidfile_write(path, error))
+        return FALSE;
+    generation->pid_file = g_strdup(path);
+    return TRUE;
+}
+
 /* Open what the new configuration wants and the old one has not. */
 static gboolean
 prepare(MmGeneration *generation, GError **error)
@@ -83,8 +105,12 @@ prepare(MmGeneration *generation, GError **error)
         if (!generation->listener)
             return FALSE;
     }
+    if (settings->daemon && !supervisor->is_daemonized) {
+        milter_warning("manager.daemon is used only at the start");
+        settings->daemon = FALSE;
+    }
     generation->log_fd = mm_log_open(settings, error);
-    return generation->log_fd >= 0;
+    return generation->log_fd >= 0 && write_pid_file(generation, error);
 }
 
 static gboolean
@@ -137,24 +163,6 @@ on_settings(MmGeneration *generation, int fd)
     generation->max_workers = 4 * mm_settings_n_workers(generation->settings) + 16;
 }
 
-/* The pid file of the new configuration; the old one goes when it was another. */
-static gboolean
-move_pid_file(MmSupervisor *supervisor, const char *path)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (g_strcmp0(path, supervisor->pid_file) == 0)
-        return TRUE;
-    if (path && !mm_pidfile_write(path, &error)) {
-        milter_error("%s", error->message);
-        return FALSE;
-    }
-    mm_pidfile_remove(supervisor->pid_file);
-    g_free(supervisor->pid_file);
-    supervisor->pid_file = g_strdup(path);
-    return TRUE;
-}
-
 static int
 take_fd(int *fd_p)
 {
@@ -174,10 +182,6 @@ on_loaded(MmGeneration *generation)
     if (generation->state != MM_GENERATION_STARTING)
         return;
     mm_log_start(generation->settings, take_fd(&generation->log_fd));
-    if (!move_pid_file(supervisor, generation->settings->pid_file) && is_first) {
-        fail_pending(generation, "the pid file cannot be written; see above");
-        return;
-    }
     generation->state = MM_GENERATION_RUNNING;
     generation->pulse.changed_at = g_get_monotonic_time();
     if (supervisor->current)
@@ -185,6 +189,10 @@ on_loaded(MmGeneration *generation)
     if (generation->listener) {
         mm_listener_free(&supervisor->listener);
         supervisor->listener = g_steal_pointer(&generation->listener);
+    }
+    if (generation->pid_file || !generation->settings->pid_file) {
+        forget_pid_file(&supervisor->pid_file);
+        supervisor->pid_file = g_steal_pointer(&generation->pid_file);
     }
     mm_settings_free(&supervisor->settings);
     supervisor->settings = g_steal_pointer(&generation->settings);
@@ -268,6 +276,8 @@ on_end(struct ev_loop *ev, ev_io *watch, int events)
         }
     }
     g_ptr_array_remove_fast(supervisor->generations, generation);
+    /* Orphans that ended before may wait behind it. */
+    ev_feed_signal_event(ev, SIGCHLD);
     mm_supervisor_check_end(supervisor);
 }
 

@@ -38,6 +38,7 @@ typedef struct {
     MmSettings *settings;  /* once it sent them, until they become the supervisor's; owned */
     char **child_names;    /* of its enabled children, by index; owned */
     MmListener *listener;  /* a new one, until it becomes the supervisor's; owned */
+    char *pid_file;        /* a new one, written, until it becomes the supervisor's; owned */
     int log_fd;            /* a new one, until it becomes the supervisor's, or -1; owned */
     double worker_timeout; /* s, manager.worker_timeout */
     guint max_workers;     /* more cannot be real */
@@ -72,7 +73,7 @@ struct _MmSupervisor {
     /* of the configuration in use; all NULL before the first */
     MmSettings *settings;
     MmListener *listener;
-    char *pid_file;
+    char *pid_file; /* written, or NULL */
 
     gboolean is_daemonized, wants_daemon, is_stopping;
     int exit_status;

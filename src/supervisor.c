@@ -138,12 +138,13 @@ reopen_log(MmSupervisor *supervisor)
 static void
 reap_orphans(MmSupervisor *supervisor)
 {
-    siginfo_t info;
+    for (;;) {
+        siginfo_t info = { 0 };
 
-    while (info.si_pid = 0, waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-                                info.si_pid != 0) {
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+            return;
+        /* A generation's own watcher reaps it and says how it ended. */
         for (guint i = 0; i < supervisor->generations->len; i++) {
-            /* Its own watcher reaps it and says how it ended. */
             if (((MmGeneration *)g_ptr_array_index(supervisor->generations, i))->process.pid ==
                 info.si_pid)
                 return;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <ruby.h>
 #include <ruby/encoding.h>
 #include <ruby/thread.h>
@@ -42,6 +43,22 @@ prepare_body(VALUE argument)
     return Qnil;
 }
 
+/* The outer end of this thread's stack: Ruby looks for references from there inwards, and
+ * must see those of every function that may call it later. */
+static VALUE *
+stack_end(void)
+{
+    pthread_attr_t attributes;
+    void *low = NULL;
+    size_t size = 0;
+
+    if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        pthread_attr_getstack(&attributes, &low, &size);
+        pthread_attr_destroy(&attributes);
+    }
+    return low ? (VALUE *)((char *)low + size) - 1 : __builtin_frame_address(0);
+}
+
 static gboolean
 ruby_rules_start(GError **error)
 {
@@ -49,8 +66,10 @@ ruby_rules_start(GError **error)
     static char program[] = "milter-manager", option[] = "-e", script[] = "";
     char *arguments[] = { program, option, script, NULL };
     g_autoptr(GError) reason = NULL;
-    int status = ruby_setup();
+    int status;
 
+    ruby_init_stack(stack_end());
+    status = ruby_setup();
     if (status != 0) {
         g_set_error(error, MM_RULES_ERROR, MM_RULES_ERROR_START,
                     "Ruby does not start (status %d)", status);

@@ -175,9 +175,11 @@ class Box
   end
 
   def finish
+    output = File.exist?(path("output")) ? File.read(path("output")) : ""
     left = processes
     left.each { |entry| Process.kill(:KILL, entry.pid) rescue nil }
     FileUtils.rm_rf(@directory)
+    raise Failed, output if output.match?(/Sanitizer|runtime error:/)
     raise Failed, "left behind: #{left.map(&:name).join(', ')}" unless left.empty?
   end
 end
