@@ -107,8 +107,8 @@ static void
 postpone(Crew *crew, Seat *seat)
 {
     crew->n_quick_ends++;
-    seat->changed_at = g_get_monotonic_time() +
-                       (gint64)(mm_crew_delay(crew->n_quick_ends) * G_USEC_PER_SEC);
+    seat->changed_at =
+        g_get_monotonic_time() + (gint64)(mm_crew_delay(crew->n_quick_ends) * G_USEC_PER_SEC);
 }
 
 static void
@@ -162,8 +162,8 @@ on_end(Crew *crew, Seat *seat)
     if (crew->is_draining)
         milter_debug("worker=%u pid=%d left: %s", seat->number, (int)seat->pid, how);
     else
-        milter_error("worker=%u pid=%d ended: %s; starting another", seat->number,
-                     (int)seat->pid, how);
+        milter_error("worker=%u pid=%d ended: %s; starting another", seat->number, (int)seat->pid,
+                     how);
     close_seat(seat);
     if (was_quick) {
         postpone(crew, seat);

@@ -123,6 +123,24 @@ mm_delivery_take_edits(MmRelay *relay, MmMember *member)
     take_body(relay, member);
 }
 
+/* The new body cannot be read: manager.fallback_status decides.  Half of a body is worse than
+ * no mail now: once a part of it has gone out, only "try again" is left. */
+static void
+fail(MmRelay *relay, const char *why)
+{
+    MmVerdict verdict = { 0 };
+
+    if (relay->transaction->delivered)
+        verdict.reply = SMFIR_TEMPFAIL;
+    else
+        mm_verdict_of_fallback(&verdict, relay->host->settings->fallback, relay->mta,
+                               MILTER_STEP_EOM, FALSE);
+    milter_error("session=%u message=%u step=eom error=\"%s\" lost=\"the replaced body\"",
+                 relay->tag, relay->n_messages, why);
+    mm_relay_answer(relay, &verdict);
+    mm_verdict_clear(&verdict);
+}
+
 void
 mm_delivery_continue(MmRelay *relay)
 {
@@ -140,11 +158,7 @@ mm_delivery_continue(MmRelay *relay)
         bytes = milter_spool_read(transaction->new_body, transaction->delivered,
                                   MILTER_CHUNK_SIZE, &got, &error);
         if (!bytes) {
-            MmVerdict verdict = { .reply = SMFIR_TEMPFAIL };
-
-            milter_error("session=%u message=%u step=eom error=\"%s\" verdict=temporary-failure",
-                         relay->tag, relay->n_messages, error->message);
-            mm_relay_answer(relay, &verdict);
+            fail(relay, error->message);
             return;
         }
         milter_session_replace_body(relay->session, bytes, got);

@@ -55,8 +55,8 @@ mm_listener_new(const MmSettings *settings, GError **error)
         umask(old_umask);
     }
     if (listener->fd < 0) {
-        g_prefix_error(error, "%s: manager.connection_spec: ",
-                       origin_of(settings, "connection_spec"));
+        g_prefix_error(error,
+                       "%s: manager.connection_spec: ", origin_of(settings, "connection_spec"));
         mm_listener_free(&listener);
         return NULL;
     }

@@ -42,6 +42,7 @@ libmm_la_SOURCES = \
 	src/relay.c \
 	src/relay.h \
 	src/rules.h \
+	src/settings-literal.c \
 	src/settings-pack.c \
 	src/settings-table.c \
 	src/settings-table.h \

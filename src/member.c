@@ -154,6 +154,21 @@ is_bogus_to_sendmail(MilterStep step, guint8 reply)
 }
 
 static void
+log_verdict(const MmMember *member, MilterStep step, const MilterFrame *frame)
+{
+    MmVerdict verdict = { 0 };
+    g_autofree char *text = NULL;
+
+    if (!MILTER_LOG_ENABLED(MILTER_LOG_INFO))
+        return;
+    mm_verdict_set(&verdict, frame);
+    text = mm_verdict_text(&verdict);
+    milter_log_write(MILTER_LOG_INFO, "session=%u child=%s step=%s verdict=%s", member->relay->tag,
+                     member->child->name, milter_step_name(step), text);
+    mm_verdict_clear(&verdict);
+}
+
+static void
 on_reply(MilterPeer *peer, MilterStep step, const MilterFrame *frame, gpointer data)
 {
     MmMember *member = data;
@@ -166,6 +181,8 @@ on_reply(MilterPeer *peer, MilterStep step, const MilterFrame *frame, gpointer d
     }
     milter_debug("session=%u child=%s step=%s reply=%c", relay->tag, member->child->name,
                  milter_step_name(step), frame->command);
+    if (!member->shadow && mm_verdict_ends_step(frame->command, step, relay->mta))
+        log_verdict(member, step, frame);
     mm_member_note_reply(member, step, frame->command);
     if (frame->command == SMFIR_SKIP)
         note_skip(member, step);
@@ -229,6 +246,7 @@ on_edit(MilterPeer *peer, const MilterFrame *frame, gpointer data)
         return;
     }
     count(member, MM_CHILD_STAT_EDITS);
+    member->n_edits++;
     if (frame->command == SMFIR_REPLBODY) {
         collect_body(member, frame);
     } else {
@@ -470,6 +488,27 @@ mm_member_takes_part(MmMember *member, MilterStep step)
     return TRUE;
 }
 
+const char *
+mm_member_state_name(const MmMember *member)
+{
+    if (member->shadow)
+        return "evaluation";
+    switch (member->state) {
+    case MM_MEMBER_CONNECTING:
+        return "connecting";
+    case MM_MEMBER_ACTIVE:
+        return "continue";
+    case MM_MEMBER_ACCEPTED_MESSAGE:
+        return "accept";
+    case MM_MEMBER_REFUSED_MESSAGE:
+        return "refuse";
+    case MM_MEMBER_LEFT:
+        return "left";
+    default:
+        return "failed";
+    }
+}
+
 MilterStep
 mm_member_owes(const MmMember *member)
 {
@@ -515,6 +554,7 @@ mm_member_begin_transaction(MmMember *member)
         member->state = MM_MEMBER_ACTIVE;
     member->in_transaction = FALSE;
     member->was_aborted = FALSE;
+    member->n_edits = 0;
     member->sent_field_macros = FALSE;
     member->sent_chunk_macros = FALSE;
 }

@@ -56,8 +56,8 @@ value_of(const MmItem *item, const char *option, const char *text)
         return g_variant_new_string("none");
     if (item->type == MM_TYPE_BOOL)
         return g_variant_new_boolean(strcmp(option, "--no-daemon") != 0);
-    if (item->type == MM_TYPE_UINT && g_ascii_string_to_signed(text, 10, G_MININT, G_MAXINT,
-                                                               &number, NULL))
+    if (item->type == MM_TYPE_UINT &&
+        g_ascii_string_to_signed(text, 10, G_MININT, G_MAXINT, &number, NULL))
         return g_variant_new_int64(number);
     return g_variant_new_string(text);
 }
@@ -113,18 +113,23 @@ parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GErr
     const GOptionEntry own[] = {
         { "config-dir", 'c', 0, G_OPTION_ARG_FILENAME, &config_dir,
           "Directory with milter-manager.conf", "DIR" },
-        { "show-config", 0, 0, G_OPTION_ARG_NONE, &show_config,
-          "Print the configuration and exit", NULL },
+        { "show-config", 0, 0, G_OPTION_ARG_NONE, &show_config, "Print the configuration and exit",
+          NULL },
         { "check", 0, 0, G_OPTION_ARG_NONE, &check,
           "Load the configuration; exit with 1 and FILE:LINE: reason if it is wrong", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version and exit", NULL },
         G_OPTION_ENTRY_NULL,
     };
 #define SETTING(long_name, letter, text, argument) \
-    { long_name, letter, (argument) ? 0 : G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, \
-      (gpointer)take_setting, text, argument }
+    { \
+        long_name, letter, (argument) ? 0 : G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, \
+            (gpointer)take_setting, text, argument \
+    }
 #define HIDDEN(long_name) \
-    { long_name, 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_CALLBACK, (gpointer)take_setting, NULL, "X" }
+    { \
+        long_name, 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_CALLBACK, (gpointer)take_setting, NULL, \
+            "X" \
+    }
     const GOptionEntry settings[] = {
         SETTING("connection-spec", 's', "Listen here: unix:PATH, inet:PORT@HOST, inet6:PORT@HOST",
                 "SPEC"),
@@ -174,10 +179,9 @@ mm_options_parse(MmOptions *options, int *argc, char ***argv, GError **error)
 {
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
 
-    *options = (MmOptions){ .overrides =
-                                g_ptr_array_new_with_free_func((GDestroyNotify)override_free) };
-    g_option_context_set_summary(context,
-                                 "One milter for the MTA, many milters for the manager.");
+    *options =
+        (MmOptions){ .overrides = g_ptr_array_new_with_free_func((GDestroyNotify)override_free) };
+    g_option_context_set_summary(context, "One milter for the MTA, many milters for the manager.");
     return parse(options, context, argc, argv, error);
 }
 

@@ -102,8 +102,7 @@ mm_privilege_drop(const MmSettings *settings, GError **error)
                       "only root can become \"%s\"; start it as root or set nil", user_name);
     if (group_name && gid != getgid())
         return refuse(settings, MM_SCOPE_SECURITY, "effective_group", error,
-                      "only root can become group \"%s\"; start it as root or set nil",
-                      group_name);
+                      "only root can become group \"%s\"; start it as root or set nil", group_name);
     return TRUE;
 }
 

@@ -65,6 +65,7 @@ typedef struct {
     guint next_place;       /* header to read next */
     guint64 body_offset;    /* body byte to read next */
     gsize unread;           /* bytes of the journal it has still to read, while it is live */
+    guint n_edits;          /* changes it asked for in this message */
     MilterBuffer edits;     /* its modification requests at EOM, as packets */
     MilterSpool *new_body;  /* its replacement of the body; owned */
     gboolean body_closed;   /* another edit came after its replacement */
@@ -192,6 +193,8 @@ void mm_member_abort(MmMember *member);
 void mm_member_begin_transaction(MmMember *member);
 /* Note its final reply at a step in its state. */
 void mm_member_note_reply(MmMember *member, MilterStep step, guint8 reply);
+/* "continue", "accept", "refuse", "left", "failed", …: for the summary; a static string. */
+const char *mm_member_state_name(const MmMember *member);
 MilterStep mm_member_owes(const MmMember *member);
 gboolean mm_member_is_reading(const MmMember *member);
 

@@ -182,6 +182,23 @@ stat_of(const MmRelay *relay, const MmVerdict *verdict)
     }
 }
 
+/* "a:continue+2 b:refuse": what each child made of the message, and how many changes. */
+static char *
+children_text(const MmRelay *relay)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < relay->n_members; i++) {
+        const MmMember *member = &relay->members[i];
+
+        g_string_append_printf(text, "%s%s:%s", i ? " " : "", member->child->name,
+                               mm_member_state_name(member));
+        if (member->n_edits)
+            g_string_append_printf(text, "+%u", member->n_edits);
+    }
+    return g_string_free(text, FALSE);
+}
+
 static void
 log_message(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
 {
@@ -191,15 +208,13 @@ log_message(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
     g_autofree char *id = milter_log_escape(queue_id ? queue_id : "-",
                                             queue_id ? strlen(queue_id) : 1, 40);
     g_autofree char *text = mm_verdict_text(verdict);
+    g_autofree char *children = children_text(relay);
 
     milter_log_write(MILTER_LOG_INFO,
                      "session=%u message=%u queue_id=%s step=%s verdict=%s headers=%u "
-                     "body_bytes=%" G_GUINT64_FORMAT " edited=%s seconds=%.3f",
+                     "body_bytes=%" G_GUINT64_FORMAT " seconds=%.3f children=\"%s\"",
                      relay->tag, relay->n_messages, id, milter_step_name(step), text,
-                     transaction->n_headers, transaction->body_bytes,
-                     milter_buffer_size(&transaction->edits) || transaction->body_replaced
-                         ? "yes" : "no",
-                     seconds);
+                     transaction->n_headers, transaction->body_bytes, seconds, children);
 }
 
 /* The message is decided at STEP: count and log it, and let go of it. */
@@ -373,7 +388,8 @@ end_session(MmRelay *relay, const char *why)
             milter_peer_free(&member->peer);
         }
     }
-    milter_debug("session=%u end=\"%s\" messages=%u", relay->tag, why, relay->n_messages);
+    milter_info("session=%u mta=%s messages=%u end=\"%s\"", relay->tag,
+                relay->mta == MM_MTA_POSTFIX ? "postfix" : "sendmail", relay->n_messages, why);
     relay->is_over = TRUE;
     mm_relay_advance(relay);
 }

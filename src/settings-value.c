@@ -1,4 +1,4 @@
-/* settings-value.c - see settings-table.h: checking, storing and showing values */
+/* settings-value.c - see settings-table.h: checking and storing values */
 #include "config.h"
 #include "src/settings-table.h"
 
@@ -40,97 +40,6 @@ is_text(GVariant *value)
     return g_variant_is_of_type(value, G_VARIANT_TYPE_STRING);
 }
 
-/* Literals */
-
-static void
-append_text(GString *out, const char *text)
-{
-    g_string_append_c(out, '"');
-    for (const char *p = text; *p; p++) {
-        guchar c = (guchar)*p;
-
-        if (c == '\n')
-            g_string_append(out, "\\n");
-        else if (c == '\t')
-            g_string_append(out, "\\t");
-        else if (c < 0x20 || c == 0x7f)
-            g_string_append_printf(out, "\\x%02X", c);
-        else if (c == '"' || c == '\\' || (c == '#' && strchr("{$@", p[1]) && p[1]))
-            g_string_append_printf(out, "\\%c", c);
-        else
-            g_string_append_c(out, *p);
-    }
-    g_string_append_c(out, '"');
-}
-
-static void
-append_number(GString *out, double number)
-{
-    char digits[G_ASCII_DTOSTR_BUF_SIZE];
-
-    g_ascii_dtostr(digits, sizeof(digits), number);
-    g_string_append(out, digits);
-    if (!strpbrk(digits, ".e"))
-        g_string_append(out, ".0");
-}
-
-static void
-append_literal(GString *out, GVariant *value, MmType type)
-{
-    double number;
-
-    if (g_variant_is_of_type(value, G_VARIANT_TYPE_VARIANT)) {
-        g_autoptr(GVariant) inner = g_variant_get_variant(value);
-
-        append_literal(out, inner, type);
-    } else if (mm_value_is_nil(value)) {
-        g_string_append(out, "nil");
-    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_BOOLEAN)) {
-        g_string_append(out, g_variant_get_boolean(value) ? "true" : "false");
-    } else if (is_text(value)) {
-        append_text(out, g_variant_get_string(value, NULL));
-    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_DOUBLE)) {
-        append_number(out, g_variant_get_double(value));
-    } else if (number_of(value, &number)) {
-        g_string_append_printf(out, type == MM_TYPE_MODE ? "0%" G_GINT64_MODIFIER "o"
-                                                         : "%" G_GINT64_FORMAT,
-                               (gint64)number);
-    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_VARDICT)) {
-        GVariantIter iter;
-        const char *key;
-        GVariant *inner;
-        const char *separator = "{ ";
-
-        g_variant_iter_init(&iter, value);
-        while (g_variant_iter_loop(&iter, "{&sv}", &key, &inner)) {
-            g_string_append(out, separator);
-            append_text(out, key);
-            g_string_append(out, " => ");
-            append_literal(out, inner, type);
-            separator = ", ";
-        }
-        g_string_append(out, *separator == '{' ? "{}" : " }");
-    } else {
-        g_string_append_c(out, '[');
-        for (gsize i = 0; i < g_variant_n_children(value); i++) {
-            g_autoptr(GVariant) inner = g_variant_get_child_value(value, i);
-
-            g_string_append(out, i > 0 ? ", " : "");
-            append_literal(out, inner, type);
-        }
-        g_string_append_c(out, ']');
-    }
-}
-
-char *
-mm_value_literal(GVariant *value, MmType type)
-{
-    GString *out = g_string_new(NULL);
-
-    append_literal(out, value, type);
-    return g_string_free(out, FALSE);
-}
-
 /* Errors */
 
 /* "ITEM: VALUE is not WHAT"; FALSE. */
@@ -150,10 +59,10 @@ static gboolean
 refuse_number(const MmItem *item, GVariant *value, GError **error, const char *kind)
 {
     char min[G_ASCII_DTOSTR_BUF_SIZE], max[G_ASCII_DTOSTR_BUF_SIZE];
-    g_autofree char *what = g_strdup_printf(
-        "a %s (%s to %s%s%s)", kind, g_ascii_formatd(min, sizeof(min), "%.12g", item->min),
-        g_ascii_formatd(max, sizeof(max), "%.15g", item->max), item->unit ? " " : "",
-        item->unit ? item->unit : "");
+    g_autofree char *what = g_strdup_printf("a %s (%s to %s%s%s)", kind,
+                                            g_ascii_formatd(min, sizeof(min), "%.12g", item->min),
+                                            g_ascii_formatd(max, sizeof(max), "%.15g", item->max),
+                                            item->unit ? " " : "", item->unit ? item->unit : "");
 
     return refuse(item, value, error, what);
 }
@@ -395,8 +304,8 @@ take_any(const MmItem *item, GVariant *value, GError **error)
     if (strcmp(given, allowed) == 0)
         return TRUE;
     g_set_error(error, MM_SETTINGS_ERROR, MM_SETTINGS_ERROR_VALUE,
-                "%s.%s: not available in this version; remove the line",
-                mm_scope_name(item->scope), item->name);
+                "%s.%s: not available in this version; remove the line", mm_scope_name(item->scope),
+                item->name);
     return FALSE;
 }
 
@@ -486,8 +395,7 @@ get_timeouts(const MmMtaTimeouts *timeouts)
 
         g_variant_builder_init(&one, G_VARIANT_TYPE_VARDICT);
         for (guint i = 0; i < G_N_ELEMENTS(timeout_fields); i++) {
-            double seconds =
-                G_STRUCT_MEMBER(double, &timeouts[mta], timeout_fields[i].offset);
+            double seconds = G_STRUCT_MEMBER(double, &timeouts[mta], timeout_fields[i].offset);
 
             g_variant_builder_add(&one, "{sv}", timeout_fields[i].name,
                                   g_variant_new_double(seconds));

@@ -7,7 +7,7 @@
 
 #include "src/settings-table.h"
 
-G_DEFINE_QUARK(mm-settings-error-quark, mm_settings_error)
+G_DEFINE_QUARK(mm - settings - error - quark, mm_settings_error)
 
 const char *
 mm_mta_name(MmMta mta)
@@ -115,8 +115,8 @@ finish_child(MmChild *child, guint index, GError **error)
 
     if (!child->spec) {
         g_set_error(error, MM_SETTINGS_ERROR, MM_SETTINGS_ERROR_VALUE,
-                    "%s: milter \"%s\" has no connection_spec",
-                    child->origin ? child->origin : "?", child->name);
+                    "%s: milter \"%s\" has no connection_spec", child->origin ? child->origin : "?",
+                    child->name);
         return FALSE;
     }
     child->index = index;
@@ -142,8 +142,7 @@ note_unused(MmSettings *settings, gboolean is_child, gconstpointer target)
         initial = mm_item_initial(item);
         if (!g_variant_equal(value, initial))
             mm_settings_note(settings, "%s: %s.%s is kept, but not used in this version",
-                             mm_item_origin(item, target), mm_scope_name(item->scope),
-                             item->name);
+                             mm_item_origin(item, target), mm_scope_name(item->scope), item->name);
     }
 }
 

@@ -13,13 +13,13 @@
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 static const char *const stat_names[MM_N_STATS] = {
-    "sessions", "messages", "accepted", "rejected", "tempfailed", "discarded", "quarantined",
-    "aborted",
+    "sessions",   "messages",  "accepted",    "rejected",
+    "tempfailed", "discarded", "quarantined", "aborted",
 };
 
 static const char *const child_stat_names[MM_N_CHILD_STATS] = {
-    "sessions", "commands", "failures", "timeouts", "accepted", "rejected", "tempfailed",
-    "discarded", "edits",
+    "sessions", "commands",   "failures",  "timeouts", "accepted",
+    "rejected", "tempfailed", "discarded", "edits",
 };
 
 const char *
@@ -126,8 +126,8 @@ mm_stats_free(MmStats **stats_p)
 void
 mm_totals_init(MmTotals *totals)
 {
-    *totals = (MmTotals){ .children = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                                            g_free) };
+    *totals =
+        (MmTotals){ .children = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free) };
 }
 
 void

@@ -139,8 +139,8 @@ mm_supervisor_log_totals(MmSupervisor *supervisor)
     g_hash_table_iter_init(&iter, totals.children);
     while (g_hash_table_iter_next(&iter, &name, &counters))
         log_counters(name, counters, MM_N_CHILD_STATS, child_stat_name);
-    milter_notice("statistics workers=%u open_sessions=%" G_GINT64_FORMAT,
-                  supervisor->workers->len, sessions);
+    milter_notice("statistics workers=%u open_sessions=%" G_GINT64_FORMAT, supervisor->workers->len,
+                  sessions);
     mm_totals_clear(&totals);
 }
 

@@ -186,8 +186,7 @@ init(MmSupervisor *supervisor)
 
     supervisor->loop = milter_loop_new();
     ev = milter_loop_ev(supervisor->loop);
-    supervisor->generations =
-        g_ptr_array_new_with_free_func((GDestroyNotify)mm_generation_free);
+    supervisor->generations = g_ptr_array_new_with_free_func((GDestroyNotify)mm_generation_free);
     supervisor->workers = g_ptr_array_new_with_free_func((GDestroyNotify)mm_worker_record_free);
     mm_totals_init(&supervisor->totals);
     milter_timer_init(&supervisor->retry, supervisor->loop, on_retry, supervisor);
