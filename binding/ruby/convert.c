@@ -60,8 +60,7 @@ from_array(VALUE array, guint depth, GError **error)
 
         all_text &= RB_TYPE_P(element, T_STRING) || RB_TYPE_P(element, T_SYMBOL);
     }
-    g_variant_builder_init(&builder, all_text ? G_VARIANT_TYPE_STRING_ARRAY
-                                              : G_VARIANT_TYPE("av"));
+    g_variant_builder_init(&builder, all_text ? G_VARIANT_TYPE_STRING_ARRAY : G_VARIANT_TYPE("av"));
     for (long i = 0; i < n; i++) {
         g_autoptr(GVariant) element = from_ruby(rb_ary_entry(array, i), depth + 1, error);
 

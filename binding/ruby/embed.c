@@ -71,8 +71,8 @@ ruby_rules_start(GError **error)
     ruby_init_stack(stack_end());
     status = ruby_setup();
     if (status != 0) {
-        g_set_error(error, MM_RULES_ERROR, MM_RULES_ERROR_START,
-                    "Ruby does not start (status %d)", status);
+        g_set_error(error, MM_RULES_ERROR, MM_RULES_ERROR_START, "Ruby does not start (status %d)",
+                    status);
         return FALSE;
     }
     is_started = TRUE;

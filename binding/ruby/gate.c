@@ -9,7 +9,7 @@ typedef struct {
     const VALUE *argv;
 } Call;
 
-G_DEFINE_QUARK(mm-rules-error-quark, mm_rules_error)
+G_DEFINE_QUARK(mm - rules - error - quark, mm_rules_error)
 
 static VALUE
 call_body(VALUE argument)
@@ -52,8 +52,8 @@ take_exception(GError **error)
     if (raised_again || !RB_TYPE_P(text, T_STRING))
         g_set_error_literal(error, MM_RULES_ERROR, MM_RULES_ERROR_RAISED, rb_obj_classname(raised));
     else
-        g_set_error(error, MM_RULES_ERROR, MM_RULES_ERROR_RAISED, "%.*s",
-                    (int)RSTRING_LEN(text), RSTRING_PTR(text));
+        g_set_error(error, MM_RULES_ERROR, MM_RULES_ERROR_RAISED, "%.*s", (int)RSTRING_LEN(text),
+                    RSTRING_PTR(text));
 }
 
 gboolean

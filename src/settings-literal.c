@@ -1,0 +1,112 @@
+/* settings-literal.c - see settings-table.h: values as Ruby */
+#include "config.h"
+#include "src/settings-table.h"
+
+#include <string.h>
+
+static void
+append_text(GString *out, const char *text)
+{
+    g_string_append_c(out, '"');
+    for (const char *p = text; *p; p++) {
+        guchar c = (guchar)*p;
+
+        if (c == '\n')
+            g_string_append(out, "\\n");
+        else if (c == '\t')
+            g_string_append(out, "\\t");
+        else if (c < 0x20 || c == 0x7f)
+            g_string_append_printf(out, "\\x%02X", c);
+        else if (c == '"' || c == '\\' || (c == '#' && strchr("{$@", p[1]) && p[1]))
+            g_string_append_printf(out, "\\%c", c);
+        else
+            g_string_append_c(out, *p);
+    }
+    g_string_append_c(out, '"');
+}
+
+static void
+append_number(GString *out, double number)
+{
+    char digits[G_ASCII_DTOSTR_BUF_SIZE];
+
+    g_ascii_dtostr(digits, sizeof(digits), number);
+    g_string_append(out, digits);
+    if (!strpbrk(digits, ".e"))
+        g_string_append(out, ".0");
+}
+
+static void append_literal(GString *out, GVariant *value, MmType type);
+
+static void
+append_integer(GString *out, gint64 number, MmType type)
+{
+    g_string_append_printf(
+        out, type == MM_TYPE_MODE ? "0%" G_GINT64_MODIFIER "o" : "%" G_GINT64_FORMAT, number);
+}
+
+static void
+append_hash(GString *out, GVariant *value, MmType type)
+{
+    GVariantIter iter;
+    const char *key, *separator = "{ ";
+    GVariant *inner;
+
+    g_variant_iter_init(&iter, value);
+    while (g_variant_iter_loop(&iter, "{&sv}", &key, &inner)) {
+        g_string_append(out, separator);
+        append_text(out, key);
+        g_string_append(out, " => ");
+        append_literal(out, inner, type);
+        separator = ", ";
+    }
+    g_string_append(out, *separator == '{' ? "{}" : " }");
+}
+
+static void
+append_array(GString *out, GVariant *value, MmType type)
+{
+    g_string_append_c(out, '[');
+    for (gsize i = 0; i < g_variant_n_children(value); i++) {
+        g_autoptr(GVariant) inner = g_variant_get_child_value(value, i);
+
+        g_string_append(out, i > 0 ? ", " : "");
+        append_literal(out, inner, type);
+    }
+    g_string_append_c(out, ']');
+}
+
+static void
+append_literal(GString *out, GVariant *value, MmType type)
+{
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_VARIANT)) {
+        g_autoptr(GVariant) inner = g_variant_get_variant(value);
+
+        append_literal(out, inner, type);
+    } else if (mm_value_is_nil(value)) {
+        g_string_append(out, "nil");
+    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_BOOLEAN)) {
+        g_string_append(out, g_variant_get_boolean(value) ? "true" : "false");
+    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)) {
+        append_text(out, g_variant_get_string(value, NULL));
+    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_DOUBLE)) {
+        append_number(out, g_variant_get_double(value));
+    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_INT64)) {
+        append_integer(out, g_variant_get_int64(value), type);
+    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_INT32)) {
+        append_integer(out, g_variant_get_int32(value), type);
+    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_VARDICT)) {
+        append_hash(out, value, type);
+    } else {
+        append_array(out, value, type);
+    }
+}
+
+char *
+mm_value_literal(GVariant *value, MmType type)
+{
+    GString *out = g_string_new(NULL);
+
+    append_literal(out, value, type);
+    return g_string_free(out, FALSE);
+}
