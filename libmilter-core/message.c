@@ -65,11 +65,13 @@ milter_message_ref(MilterMessage *message)
 }
 
 void
-milter_message_forget_fields(MilterMessage *message)
+milter_message_forget_fields(MilterMessage *message, guint n)
 {
-    for (guint i = 0; i < message->places->len; i++)
+    n = MIN(n, message->places->len);
+    for (guint i = 0; i < n; i++)
         milter_field_unref(milter_message_place(message, i)->field);
-    g_array_set_size(message->places, 0);
+    if (n)
+        g_array_remove_range(message->places, 0, n);
 }
 
 void
@@ -79,7 +81,7 @@ milter_message_unref(MilterMessage **message_p)
 
     if (!message || --message->refs)
         return;
-    milter_message_forget_fields(message);
+    milter_message_forget_fields(message, message->places->len);
     g_array_unref(message->places);
     milter_spool_unref(&message->body);
     g_free(message);

@@ -73,8 +73,8 @@ void milter_message_insert(MilterMessage *message, guint position, MilterField *
 void milter_message_set(MilterMessage *message, guint position, MilterField *field);
 /* Take the place out of the list. */
 void milter_message_remove(MilterMessage *message, guint position);
-/* Take all places out of the list. */
-void milter_message_forget_fields(MilterMessage *message);
+/* Take the first N places out of the list. */
+void milter_message_forget_fields(MilterMessage *message, guint n);
 
 /* The place at POSITION, which must be there; valid until the list changes. */
 static inline MilterPlace *

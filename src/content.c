@@ -10,6 +10,7 @@
 
 #include "libmilter-core/log.h"
 
+#define FIELDS_TRIMMED 256          /* fields that were read and are then forgotten together */
 #define LIVE_QUEUE_MAX (256 * 1024) /* bytes the live member may lag before the MTA waits */
 
 MmTransaction *
@@ -65,6 +66,18 @@ timeout_for(MmMember *member, MilterStep step)
     return mm_relay_time_for(member->relay, member, mm_member_timeout(member, step));
 }
 
+/* What it has read is of no use any more when nobody else will read it. */
+static void
+trim_fields(MmMember *member)
+{
+    const MmTransaction *transaction = member->relay->transaction;
+
+    if (member->shadow || transaction->keeps_fields || member->next_place < FIELDS_TRIMMED)
+        return;
+    milter_message_forget_fields(member->message, member->next_place);
+    member->next_place = 0;
+}
+
 /* The next field; FALSE when there is none (yet). */
 static gboolean
 read_field(MmMember *member)
@@ -86,6 +99,9 @@ read_field(MmMember *member)
         (void)mm_member_send(member, MILTER_STEP_HEADER, field->wire,
                              milter_field_wire_size(field),
                              timeout_for(member, MILTER_STEP_HEADER));
+    /* It may have failed by that. */
+    if (member->message)
+        trim_fields(member);
     return TRUE;
 }
 
@@ -473,7 +489,7 @@ take_header(MmRelay *relay, const MilterFrame *frame)
         if (!transaction->keeps_fields && reader == NULL && live_member(relay) &&
             !live_member(relay)->shadow && mm_member_is_reading(live_member(relay)) &&
             is_caught_up(live_member(relay))) {
-            milter_message_forget_fields(message);
+            milter_message_forget_fields(message, G_MAXUINT);
             live_member(relay)->next_place = 0;
         }
         mm_dialect_append(&relay->dialect, message, field);
