@@ -313,14 +313,24 @@ may_skip(const MmRelay *relay, const MmMember *live, MilterStep step)
            (milter_session_option(relay->session)->steps & SMFIP_SKIP);
 }
 
+/* What the live member was asked while the MTA did not wait, the MTA waits for now. */
+static void
+limit_wait(MmMember *live)
+{
+    if (live->peer && !live->shadow)
+        milter_peer_limit(live->peer, mm_relay_time_for(live->relay, live, G_MAXDOUBLE));
+}
+
 static void
 answer_content(MmRelay *relay, MilterStep step)
 {
     MmMember *live = live_member(relay);
     MmVerdict verdict = { 0 };
 
-    if (!may_continue(live))
+    if (!may_continue(live)) {
+        limit_wait(live);
         return;
+    }
     verdict.reply = may_skip(relay, live, step) ? SMFIR_SKIP : mm_relay_friendly_reply(relay, step);
     mm_relay_answer(relay, &verdict);
 }
@@ -583,10 +593,9 @@ take_end_of_message(MmRelay *relay, const MilterFrame *frame)
     for (guint i = 0; i < relay->n_members; i++)
         if (relay->members[i].shadow && mm_shadow_is_waiting(&relay->members[i]))
             mm_shadow_message(&relay->members[i], NULL);
-    /* From now on the MTA waits for what it is doing. */
     live = live_member(relay);
-    if (live && live->peer && !live->shadow && mm_member_owes(live) != MILTER_STEP_NONE)
-        milter_peer_limit(live->peer, mm_relay_time_for(relay, live, G_MAXDOUBLE));
+    if (live)
+        limit_wait(live);
 }
 
 void
