@@ -86,7 +86,7 @@ take_header_edit(MmRelay *relay, MmMember *member, const MilterFrame *frame)
     /* It was checked when it came. */
     if (!milter_reply_parse_header(frame, &edit, NULL))
         return;
-    if (transaction->keeps_fields)
+    if (transaction->keeps_fields && edit.name_size)
         mm_dialect_edit(&relay->dialect, &relay->host->budget,
                         milter_message_edit(&transaction->message), frame->command, &edit,
                         child_space, &transaction->edits);

@@ -114,6 +114,7 @@ mm_member_fail(MmMember *member, MilterPeerFailure failure, const char *cause)
         count(member, MM_CHILD_STAT_TIMEOUTS);
     member->state = MM_MEMBER_FAILED;
     member->has_bad_reply = failure == MILTER_PEER_VALUE;
+    member->failed_in_content = mm_member_is_reading(member);
     member->has_gone = FALSE;
     mm_member_forget_message(member);
     milter_peer_free(&member->peer);
@@ -212,7 +213,8 @@ collect_body(MmMember *member, const MilterFrame *frame)
         mm_member_fail(member, MILTER_PEER_LIMIT, error->message);
 }
 
-/* A header edit without a name: Sendmail passes over it. */
+/* A header edit without a name: Sendmail passes over it, Postfix adds a line that is none
+ * and does not change one. */
 static gboolean
 is_nameless(const MilterFrame *frame)
 {
@@ -239,9 +241,10 @@ on_edit(MilterPeer *peer, const MilterFrame *frame, gpointer data)
                     milter_reply_name(frame->command));
         return;
     }
-    if (is_nameless(frame)) {
-        if (relay->mta == MM_MTA_POSTFIX)
-            mm_member_fail(member, MILTER_PEER_VALUE, "a header edit without a header name");
+    if (is_nameless(frame) && relay->mta == MM_MTA_SENDMAIL)
+        return;
+    if (is_nameless(frame) && frame->command == SMFIR_CHGHEADER) {
+        mm_member_fail(member, MILTER_PEER_VALUE, "a header to change without a name");
         mm_relay_advance(relay);
         return;
     }
@@ -553,6 +556,8 @@ mm_member_begin_transaction(MmMember *member)
     if (member->state == MM_MEMBER_ACCEPTED_MESSAGE || member->state == MM_MEMBER_REFUSED_MESSAGE)
         member->state = MM_MEMBER_ACTIVE;
     member->in_transaction = FALSE;
+    if (member->failed_in_content)
+        member->has_bad_reply = FALSE;
     member->was_aborted = FALSE;
     member->n_edits = 0;
     member->sent_field_macros = FALSE;

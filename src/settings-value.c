@@ -372,16 +372,19 @@ gboolean
 mm_item_set(const MmItem *item, gpointer target, GVariant *value, const char *origin,
             GError **error)
 {
-    g_autoptr(GVariant) held = g_variant_ref_sink(value);
     gpointer field = G_STRUCT_MEMBER_P(target, item->offset);
+    gboolean is_set = TRUE;
 
+    g_variant_ref_sink(value);
     /* What takes nil is a string. */
     if (mm_value_is_nil(value) && item->takes_nil && item->type != MM_TYPE_ANY)
         g_clear_pointer((char **)field, g_free);
-    else if (!store(item, field, value, error))
-        return FALSE;
-    origins_of(item, target)[item - mm_items] = origin ? g_intern_string(origin) : NULL;
-    return TRUE;
+    else
+        is_set = store(item, field, value, error);
+    g_variant_unref(value);
+    if (is_set)
+        origins_of(item, target)[item - mm_items] = origin ? g_intern_string(origin) : NULL;
+    return is_set;
 }
 
 static GVariant *
