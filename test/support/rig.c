@@ -140,7 +140,8 @@ rig_has_packet(const RigEnd *end)
 {
     MilterFrame frame;
 
-    return milter_frame_peek(end->in->data, end->in->len, G_MAXUINT32, &frame) == MILTER_FRAME_OK;
+    return rig_size(end) && milter_frame_peek(rig_bytes(end), rig_size(end), G_MAXUINT32, &frame) ==
+                                MILTER_FRAME_OK;
 }
 
 GBytes *
@@ -150,15 +151,26 @@ rig_take(RigEnd *end)
     gsize size = 0;
     GBytes *packet;
 
-    if (milter_frame_peek(end->in->data, end->in->len, G_MAXUINT32, &frame) == MILTER_FRAME_OK)
+    if (!rig_size(end))
+        return NULL;
+    if (milter_frame_peek(rig_bytes(end), rig_size(end), G_MAXUINT32, &frame) == MILTER_FRAME_OK)
         size = frame.wire_size;
     else if (end->is_eof)
-        size = end->in->len;
+        size = rig_size(end);
     if (!size)
         return NULL;
-    packet = g_bytes_new(end->in->data, size);
-    g_byte_array_remove_range(end->in, 0, (guint)size);
+    packet = g_bytes_new(rig_bytes(end), size);
+    end->n_taken += size;
+    if (!rig_size(end))
+        rig_drop(end);
     return packet;
+}
+
+void
+rig_drop(RigEnd *end)
+{
+    g_byte_array_set_size(end->in, 0);
+    end->n_taken = 0;
 }
 
 /* --- children --- */
@@ -287,7 +299,7 @@ child_accept(RigChild *child)
     if (fd < 0)
         return FALSE;
     rig_close(&child->end);
-    g_byte_array_set_size(child->end.in, 0);
+    rig_drop(&child->end);
     child->end.fd = fd;
     child->end.is_eof = FALSE;
     child->is_negotiated = FALSE;
@@ -335,7 +347,7 @@ mta_move(Rig *rig)
 
     moved |= end_read(&rig->mta);
     if (rig->is_auto_mta)
-        g_byte_array_set_size(rig->mta.in, 0);
+        rig_drop(&rig->mta);
     return moved;
 }
 
@@ -575,7 +587,7 @@ rig_open_session(Rig *rig)
     int fds[2];
 
     rig_close(&rig->mta);
-    g_byte_array_set_size(rig->mta.in, 0);
+    rig_drop(&rig->mta);
     rig->mta.is_eof = FALSE;
     rig->state = MILTER_STATE_START;
     milter_option_clear(&rig->agreed);

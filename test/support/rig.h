@@ -20,7 +20,8 @@ typedef struct _Rig Rig;
 /* One connection as the test sees it. */
 typedef struct {
     int fd;          /* -1 when not connected */
-    GByteArray *in;  /* read and not yet taken */
+    GByteArray *in;  /* read */
+    gsize n_taken;   /* bytes of IN that were taken */
     GByteArray *out; /* not yet written */
     gboolean is_eof; /* the manager closed it */
 } RigEnd;
@@ -94,6 +95,18 @@ void rig_close(RigEnd *end);
  * when IS_EOF. */
 GBytes *rig_take(RigEnd *end);
 gboolean rig_has_packet(const RigEnd *end);
+/* Bytes that have come and are not taken. */
+static inline const guint8 *
+rig_bytes(const RigEnd *end)
+{
+    return end->in->data + end->n_taken;
+}
+static inline gsize
+rig_size(const RigEnd *end)
+{
+    return end->in->len - end->n_taken;
+}
+void rig_drop(RigEnd *end);
 
 /* What libmilter does without callbacks: negotiate and continue. */
 void rig_answer_continue(RigChild *child, const MilterFrame *frame);

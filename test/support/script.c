@@ -301,13 +301,13 @@ static gboolean
 is_lost_farewell(Script *script, RigEnd *end, GByteArray *wire)
 {
     gboolean is_prefix =
-        end->in->len < wire->len &&
-        (!end->in->len || memcmp(end->in->data, wire->data, end->in->len) == 0);
+        rig_size(end) < wire->len &&
+        (!rig_size(end) || memcmp(rig_bytes(end), wire->data, rig_size(end)) == 0);
 
     if (script->cut != SCRIPT_BYTE_WRITES || !end->is_eof || !is_prefix ||
         (wire->data[4] != SMFIC_ABORT && wire->data[4] != SMFIC_QUIT))
         return FALSE;
-    g_byte_array_set_size(end->in, 0);
+    rig_drop(end);
     return TRUE;
 }
 
@@ -518,7 +518,7 @@ check_nothing_is_left(Script *script)
     g_autoptr(GByteArray) quit = packet_line(PACKET_COMMAND, "quit");
 
     rig_settle(rig);
-    if (rig->mta.in->len)
+    if (rig_size(&rig->mta))
         (void)expect_end(script, &rig->mta, NULL, "nothing more at the MTA");
     for (guint i = 0; i < rig->children->len && !script->message; i++) {
         RigChild *child = rig->children->pdata[i];
@@ -526,7 +526,7 @@ check_nothing_is_left(Script *script)
 
         if (is_lost_farewell(script, &child->end, quit))
             continue;
-        if (child->end.in->len)
+        if (rig_size(&child->end))
             (void)expect_end(script, &child->end, child, what);
     }
     if (rig->log->len)
