@@ -118,9 +118,7 @@ mm_privilege_raise_limits(const MmSettings *settings, GError **error)
         (void)setrlimit(RLIMIT_NOFILE, &limit);
         return TRUE;
     }
-    limit.rlim_cur = settings->max_file_descriptors;
-    if (limit.rlim_cur > limit.rlim_max || geteuid() == 0)
-        limit.rlim_max = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max = settings->max_file_descriptors;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
         return refuse(settings, MM_SCOPE_MANAGER, "max_file_descriptors", error,
                       "the system does not allow %u: %s", settings->max_file_descriptors,
