@@ -1,1 +1,2 @@
-# doc
+# doc - what people read
+dist_doc_DATA = README.md doc/ARCHITECTURE.md
