@@ -1,1 +1,9 @@
-# examples
+# examples: two milters and an MTA's side, written with the installed headers only
+noinst_PROGRAMS += examples/milter-send examples/milter-subject examples/milter-tag
+
+examples_milter_send_SOURCES = examples/mail.c examples/mail.h examples/milter-send.c
+examples_milter_send_LDADD = libmilter-server.la libmilter-core.la $(LDADD)
+examples_milter_subject_SOURCES = examples/milter-subject.c
+examples_milter_subject_LDADD = libmilter-client.la libmilter-core.la $(LDADD)
+examples_milter_tag_SOURCES = examples/milter-tag.c
+examples_milter_tag_LDADD = libmilter-client.la libmilter-core.la $(LDADD)

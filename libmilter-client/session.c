@@ -86,7 +86,7 @@ check(MilterSession *session, const MilterFrame *frame, MilterState *next)
 {
     g_autoptr(GError) error = NULL;
 
-    *next = milter_state_next(session->state, frame->command);
+    *next = milter_state_next_declined(session->state, frame->command, session->option.steps);
     if (*next == MILTER_STATE_BAD)
         g_set_error_literal(&error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_ORDER,
                             "out of order");
