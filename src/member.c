@@ -454,7 +454,9 @@ mm_member_send(MmMember *member, MilterStep step, const void *payload, gsize siz
 
     if (milter_peer_option(member->peer)->version < milter_step_version(step))
         return FALSE;
-    if (member->skipped == command)
+    /* Of the content both MTAs send nothing at all where it was declined. */
+    if (member->skipped == command ||
+        (is_content(step) && !milter_peer_wants(member->peer, step)))
         return FALSE;
     member->skipped = 0;
     if (has_macros_for(member, step, command)) {
@@ -462,7 +464,7 @@ mm_member_send(MmMember *member, MilterStep step, const void *payload, gsize siz
         member->sent_field_macros |= step == MILTER_STEP_HEADER;
         member->sent_chunk_macros |= step == MILTER_STEP_BODY;
     }
-    /* Both MTAs send the macros of a declined step: a later callback may look at them. */
+    /* The macros of a declined envelope step are sent: a later callback may look at them. */
     if (!milter_peer_wants(member->peer, step))
         return FALSE;
     count(member, MM_CHILD_STAT_COMMANDS);
