@@ -314,11 +314,18 @@ mm_dialect_renumber(const MmDialect *dialect, MilterMessage *message)
     dialect->rules->renumber(message);
 }
 
+static gboolean
+is_deletion(guint8 reply, const MilterHeaderEdit *edit)
+{
+    return reply == SMFIR_CHGHEADER && edit->value_size == 0;
+}
+
 /* A value as the MTA holds it: with its leading space where that leg carries it. */
 static char *
-mta_value(const MilterHeaderEdit *edit, gboolean child_leading_space, gboolean mta_leading_space)
+mta_value(guint8 reply, const MilterHeaderEdit *edit, gboolean child_leading_space,
+          gboolean mta_leading_space)
 {
-    if (!child_leading_space && mta_leading_space && edit->value_size)
+    if (!child_leading_space && mta_leading_space && !is_deletion(reply, edit))
         return g_strconcat(" ", edit->value, NULL);
     return g_strdup(edit->value);
 }
@@ -327,7 +334,7 @@ void
 mm_dialect_pass(guint8 reply, const MilterHeaderEdit *edit, gboolean child_leading_space,
                 gboolean mta_leading_space, MilterBuffer *out)
 {
-    g_autofree char *value = mta_value(edit, child_leading_space, mta_leading_space);
+    g_autofree char *value = mta_value(reply, edit, child_leading_space, mta_leading_space);
 
     milter_reply_build_header(out, reply, edit->index, edit->name, value);
 }
@@ -362,9 +369,8 @@ mm_dialect_edit(const MmDialect *dialect, MilterSpoolBudget *budget, MilterMessa
                 MilterBuffer *out)
 {
     const MmDialectRules *rules = dialect->rules;
-    g_autofree char *value = mta_value(edit, leading_space, message->has_leading_space);
-    gboolean is_deletion = reply == SMFIR_CHGHEADER && edit->value_size == 0;
-    MilterField *field = is_deletion ? NULL : field_of(dialect, budget, edit, value);
+    g_autofree char *value = mta_value(reply, edit, leading_space, message->has_leading_space);
+    MilterField *field = is_deletion(reply, edit) ? NULL : field_of(dialect, budget, edit, value);
     guint32 index = edit->index;
 
     switch (reply) {
