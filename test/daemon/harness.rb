@@ -73,10 +73,11 @@ end
 class Daemon
   attr_reader :pid, :output_path
 
-  def initialize(box, *arguments)
+  # WRAPPER: a command that ends in exec'ing what follows it.
+  def initialize(box, *arguments, wrapper: [])
     @box = box
     @output_path = File.join(box.directory, "output")
-    @pid = Process.spawn(PROGRAM, "-c", box.directory, *arguments,
+    @pid = Process.spawn(*wrapper, PROGRAM, "-c", box.directory, *arguments,
                          %i[out err] => [@output_path, "w"])
   end
 
@@ -151,8 +152,8 @@ class Box
     write("milter-manager.conf", text)
   end
 
-  def start(*arguments)
-    Daemon.new(self, *arguments)
+  def start(*arguments, **options)
+    Daemon.new(self, *arguments, **options)
   end
 
   # Run to the end: [standard output, standard error, exit status].
