@@ -1,38 +1,104 @@
 # frozen_string_literal: true
 
 # Differences that no proxy can avoid.  Each names its heading in doc/DIFFERENCES.md and takes the
-# difference away from the lines of both sides, and nothing else.
+# difference away from the lines of both sides, and nothing else.  (A difference of one scenario
+# only is declared there, with `accept`.)
 module Accepted
   Rule = Struct.new(:heading, :mtas, :change)
 
-  # A connection on which nothing happened after the negotiation.
-  NEGOTIATION_ONLY = ->(lines) { lines.none? { |line| line =~ /: (connect|helo|mail|unknown) / } }
+  LOG = /\Achild \d+ connection \d+: /
 
-  # Drop the connections of children in which the block finds nothing of interest; number the rest.
-  def self.without_connections(lines)
-    head, logs = lines.partition { |line| line !~ /\Achild \d+ connection \d+: / }
-    groups = logs.chunk_while { |a, b| a[/\A.*?: /] == b[/\A.*?: /] }.reject { |group| yield(group) }
+  # Rewrite the log of each connection of a child: the block gets its lines without prefix and
+  # returns lines, or nil for none.  The connections that are left are numbered again.
+  def self.each_connection(lines)
+    first = lines.index { |line| line.match?(LOG) } or return lines
+    logs = lines.select { |line| line.match?(LOG) }
+    others = lines.reject { |line| line.match?(LOG) }
     numbers = Hash.new(0)
-    rest = groups.flat_map do |group|
+    changed = logs.chunk_while { |a, b| a[LOG] == b[LOG] }.flat_map do |group|
+      events = yield(group.map { |line| line.sub(LOG, "") }) or next []
       child = group.first[/\Achild \d+/]
       number = numbers[child] += 1
-      group.map { |line| line.sub(/\Achild \d+ connection \d+/, "#{child} connection #{number}") }
+      events.map { |event| "#{child} connection #{number}: #{event}" }
     end
-    complaints, others = head.partition { |line| line.start_with?("complaint: ") }
-    others + rest + complaints
+    others.insert(first, *changed)
   end
 
+  # The step at which a child refused the client as such on the direct side, or failed with a fallback
+  # that does: ["connect", 1], ["helo", N] or nil.
+  def self.refusal(scenario, lines)
+    return nil if lines.any? { |line| line.start_with?("smtp > XCLIENT") }
+
+    scenario.list.entries.filter_map do |entry|
+      next (["connect", 1] unless entry.fallback == "a") if entry.down?
+
+      log = "child #{entry.child} connection 1: "
+      refusal_of(lines.select { |line| line.start_with?(log) }.map { |line| line.delete_prefix(log) }, entry)
+    end.min
+  end
+
+  # The same for one child, from what it saw.
+  def self.refusal_of(events, entry)
+    step = nil
+    numbers = Hash.new(0)
+    events.each do |event|
+      case event
+      when /\A(negotiate|connect|helo) /
+        numbers[$1] += 1
+        step = $1 == "helo" ? ["helo", numbers[$1]] : ["connect", 1]
+      when /\A  -> (reject|tempfail|reply)/ then return step if step
+      when "closed" then return entry.fallback == "a" ? nil : step
+      when /\A\w/ then step = nil
+      end
+    end
+    nil
+  end
+
+  # Without the connections on which nothing happened after the negotiation.
+  def self.without_idle(lines, _refusal)
+    each_connection(lines) { |events| events if events.grep(/\A(connect|helo|mail|unknown) /).any? }
+  end
+
+  # In a session that was refused at connect, also without those that saw only the connect step.
+  def self.without_refused(lines, refusal)
+    return lines unless refusal&.first == "connect"
+
+    each_connection(lines) { |events| events if events.grep(/\A(helo|mail|unknown) /).any? }
+  end
+
+  # Nothing of what children saw after the step at which the client was refused.
+  def self.until_refusal(lines, refusal)
+    return lines unless refusal
+
+    each_connection(lines) do |events|
+      at = end_of(events, *refusal)
+      at ? events[0...at] + ["closed"] : events
+    end
+  end
+
+  # Where the first event after the NUMBER-th STEP is; a child that does not get the step at all has
+  # seen nothing after connect that counts.
+  def self.end_of(events, step, number)
+    starts = events.each_index.select { |i| events[i].start_with?("#{step} ") }
+    from = starts[number - 1] || (starts.empty? ? 0 : nil) or return nil
+    later = %w[helo mail rcpt unknown abort closed]
+    (from + 1...events.size).find { |i| later.include?(events[i][/\A\w+/]) }
+  end
+
+  CONNECTED = "Children are connected when the MTA connects"
   RULES = [
-    Rule.new("Children are connected when the MTA connects", %w[postfix],
-             ->(lines) { without_connections(lines, &NEGOTIATION_ONLY) }),
+    Rule.new("After a refused connection or HELO the MTA is silent", %w[postfix],
+             method(:until_refusal)),
+    Rule.new(CONNECTED, %w[sendmail], method(:without_refused)),
+    Rule.new(CONNECTED, %w[postfix sendmail], method(:without_idle))
   ].freeze
 
   # Both sides without the accepted differences of this MTA.
-  def self.apply(mta, scenario, *sides)
-    RULES.select { |rule| rule.mtas.include?(mta) }.each do |rule|
-      sides = sides.map { |lines| rule.change.call(lines) }
+  def self.apply(mta, scenario, direct, managed)
+    refusal = refusal(scenario, direct)
+    RULES.select { |rule| rule.mtas.include?(mta) }.reduce([direct, managed]) do |sides, rule|
+      sides.map { |lines| rule.change.call(lines, refusal) }
     end
-    sides
   end
 
   def self.headings = RULES.map(&:heading)

@@ -62,6 +62,8 @@ class Generator
       words << "nth=#{@random.rand(1..2)}" if chance(0.6)
       verdict = pick(VERDICTS)
       verdict = "continue" if verdict == "close" && !chance(0.3)
+      # Postfix panics, or forgets what it did: see doc/DIFFERENCES.md.
+      verdict = "reject" if step == "unknown" && %w[accept discard].include?(verdict)
       [*words, verdict].join(" ")
     end
   end

@@ -18,6 +18,10 @@ static _Thread_local int session_fd = -1;   /* what libmilter read from last in 
 static _Thread_local gboolean drop_reply;
 static _Thread_local guint32 forced_version;
 
+/* Sockets that a script has closed: what is still in the receive buffer must not be read, or it would
+ * depend on the other side's speed what the milter saw. */
+static gint is_closed[1024];
+
 static gboolean
 is_socket(int fd)
 {
@@ -42,12 +46,22 @@ ssize_t
 read(int fd, void *buffer, size_t size)
 {
     if (is_socket(fd)) {
+        if ((gsize)fd < G_N_ELEMENTS(is_closed) && g_atomic_int_get(&is_closed[fd]))
+            return 0;
         session_fd = fd;
         hurry(fd);
         drop_reply = FALSE;
         forced_version = 0;
     }
     return syscall(SYS_read, fd, buffer, size);
+}
+
+int
+close(int fd)
+{
+    if (fd >= 0 && (gsize)fd < G_N_ELEMENTS(is_closed))
+        g_atomic_int_set(&is_closed[fd], 0);
+    return (int)syscall(SYS_close, fd);
 }
 
 static ssize_t
@@ -87,6 +101,8 @@ writev(int fd, const struct iovec *iov, int count)
 void
 wire_close(void)
 {
+    if (session_fd >= 0 && (gsize)session_fd < G_N_ELEMENTS(is_closed))
+        g_atomic_int_set(&is_closed[session_fd], 1);
     (void)shutdown(session_fd, SHUT_RDWR);
 }
 

@@ -60,11 +60,14 @@ end
   end
   scenario "#{action} at an unknown command" do
     list "1:t 2:t"
+    accept "Accept at an unknown command", :postfix if action == "accept"
+    accept "Discard at an unknown command", :postfix if action == "discard"
     child 1, "unknown #{action}"
     dialogue { ehlo; cmd "XFOO bar"; transaction; cmd "XFOO in between"; quit }
   end
   scenario "#{action} at an unknown command inside a transaction" do
     list "1:t 2:t"
+    accept "Discard at an unknown command" if action == "discard"
     child 2, "unknown #{action}"
     dialogue { ehlo; mail; cmd "XFOO bar"; rcpt; cmd "XFOO baz"; data; quit }
   end

@@ -94,7 +94,7 @@ end
 talk("XCLIENT in the middle of two messages", mtas: %w[postfix]) do
   ehlo; transaction; cmd "XCLIENT NAME=mail.example.com ADDR=192.0.2.10"; ehlo; transaction; quit
 end
-talk("XCLIENT refused at connect", mtas: %w[postfix], rules: { 2 => ["connect arg=bad.example.com reject"] }) do
+talk("XCLIENT refused at connect", list: "1:t", mtas: %w[postfix], rules: { 1 => ["connect arg=bad.example.com reject"] }) do
   ehlo; cmd "XCLIENT NAME=bad.example.com ADDR=192.0.2.10"; ehlo; transaction; quit
 end
 talk("STARTTLS", mtas: %w[postfix]) { ehlo; starttls; ehlo; transaction; quit }
