@@ -212,7 +212,8 @@ static void
 sendmail_insert(MilterMessage *message, MilterField *field, guint32 index)
 {
     /* insheader() puts it behind the field that the index names; a negative one is 0. */
-    guint position = (gint32)index < 0 ? 1 : index < message->places->len ? index + 1 : message->places->len;
+    guint end = message->places->len;
+    guint position = (gint32)index < 0 ? MIN(1, end) : index < end ? index + 1 : end;
 
     milter_message_insert(message, position, field, TRUE, sendmail_marks(field->wire));
 }
@@ -384,5 +385,9 @@ mm_dialect_edit(const MmDialect *dialect, MilterSpoolBudget *budget, MilterMessa
     default:
         rules->change(message, edit->name, field, &index);
     }
-    milter_reply_build_header(out, reply, index, edit->name, value);
+    /* An addition that became a change must not become a deletion. */
+    if (field && !*value && reply == SMFIR_CHGHEADER)
+        milter_reply_build_header(out, reply, index, edit->name, " ");
+    else
+        milter_reply_build_header(out, reply, index, edit->name, value);
 }
