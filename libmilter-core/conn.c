@@ -318,6 +318,15 @@ on_failed_early(gpointer data)
     fail(data, MILTER_CLOSE_CONNECT);
 }
 
+static void
+on_connected_at_once(gpointer data)
+{
+    MilterConn *conn = data;
+
+    conn->resume.func = on_resume;
+    connected(conn);
+}
+
 static MilterConn *
 conn_new(MilterLoop *loop, int fd, const MilterConnHandler *handler, gpointer data)
 {
@@ -373,8 +382,13 @@ milter_conn_new_connect(MilterLoop *loop, const MilterEndpoint *endpoint,
         milter_loop_queue(loop, &conn->resume);
         return conn;
     }
-    /* Also where connect() was through at once: one way for all, from the loop. */
-    ev_io_start(milter_loop_ev(loop), &conn->write_watch);
+    /* A unix socket is through at once: told from the loop all the same, but without the poll. */
+    if (in_progress) {
+        ev_io_start(milter_loop_ev(loop), &conn->write_watch);
+    } else {
+        conn->resume.func = on_connected_at_once;
+        milter_loop_queue(loop, &conn->resume);
+    }
     return conn;
 }
 

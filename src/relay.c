@@ -204,7 +204,7 @@ log_message(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
 {
     MmTransaction *transaction = relay->transaction;
     const char *queue_id = milter_macros_get(relay->macros, "i");
-    double seconds = milter_loop_now(relay->host->loop) - transaction->started_at;
+    guint ms = 1000 * (milter_loop_now(relay->host->loop) - transaction->started_at);
     g_autofree char *id = milter_log_escape(queue_id ? queue_id : "-",
                                             queue_id ? strlen(queue_id) : 1, 40);
     g_autofree char *text = mm_verdict_text(verdict);
@@ -212,9 +212,9 @@ log_message(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
 
     milter_log_write(MILTER_LOG_INFO,
                      "session=%u message=%u queue_id=%s step=%s verdict=%s headers=%u "
-                     "body_bytes=%" G_GUINT64_FORMAT " seconds=%.3f children=\"%s\"",
+                     "body_bytes=%" G_GUINT64_FORMAT " ms=%u children=\"%s\"",
                      relay->tag, relay->n_messages, id, milter_step_name(step), text,
-                     transaction->n_headers, transaction->body_bytes, seconds, children);
+                     transaction->n_headers, transaction->body_bytes, ms, children);
 }
 
 /* The message is decided at STEP: count and log it, and let go of it. */
