@@ -1,6 +1,19 @@
 # conf: what the operator reads and changes
 milterconfdir = $(sysconfdir)/milter-manager
 dist_milterconf_DATA = conf/milter-manager.conf
+conditionsdir = $(milterconfdir)/applicable-conditions
+dist_conditions_DATA = \
+	conf/applicable-conditions/authentication.conf \
+	conf/applicable-conditions/dnsbl.conf \
+	conf/applicable-conditions/listener.conf \
+	conf/applicable-conditions/network-list.conf \
+	conf/applicable-conditions/remote-network.conf \
+	conf/applicable-conditions/s25r.conf \
+	conf/applicable-conditions/sender-list.conf \
+	conf/applicable-conditions/sendmail-compatible.conf \
+	conf/applicable-conditions/size.conf \
+	conf/applicable-conditions/stress.conf \
+	conf/applicable-conditions/trust.conf
 
 install-data-hook:
 	$(MKDIR_P) '$(DESTDIR)$(milterconfdir)/applicable-conditions' \

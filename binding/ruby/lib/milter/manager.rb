@@ -13,6 +13,7 @@ require "milter/manager/groups"
 require "milter/manager/child_settings"
 require "milter/manager/condition"
 require "milter/manager/hooks"
+require "milter/manager/conditions"
 require "milter/manager/configuration"
 
 module Milter
@@ -30,7 +31,7 @@ module Milter
 
       # What is configured besides settings, for --show-config.
       def dump
-        @configuration.conditions.each_value.map(&:dump).join
+        @configuration.dump_tuning + @configuration.conditions.each_value.map(&:dump).join
       end
 
       # Run in each worker after it was forked: what must not be shared is opened here.

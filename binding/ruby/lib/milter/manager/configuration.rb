@@ -4,6 +4,8 @@ module Milter
   module Manager
     # What a configuration file is evaluated in: the functions and objects of the language.
     class Configuration
+      include ConditionLanguage
+
       MAIN_FILE = "milter-manager.conf"
 
       attr_reader :package, :security, :log, :manager, :controller, :database, :conditions, :hooks
@@ -77,12 +79,6 @@ module Milter
         condition = Condition.new(name, Source.here)
         yield condition if block_given?
         @conditions[name] = condition
-      end
-
-      NOT_YET = %i[define_policy restrict_accounts_by_list restrict_accounts_generic s25r
-                   remote_network stress trust dnsbl].freeze
-      NOT_YET.each do |name|
-        define_method(name) { |*, **, &_block| raise NotAvailable, name.to_s }
       end
 
       def inspect

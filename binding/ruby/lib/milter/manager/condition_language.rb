@@ -1,0 +1,199 @@
+# frozen_string_literal: true
+
+module Milter
+  module Manager
+    # The part of the configuration language for conditions: the objects that tune the
+    # built-in ones, and functions that make conditions of others.  A part of Configuration.
+    module ConditionLanguage
+      # Look-alike host names; condition "S25R".
+      def s25r
+        @s25r ||= tune(S25R.new)
+      end
+
+      # Networks of one's own; condition "Remote Network".
+      def remote_network
+        @remote_network ||= tune(RemoteNetwork.new)
+      end
+
+      # Load; conditions "Stress Notify" and "No Stress".
+      def stress
+        @stress ||= tune(Stress.new(-> { manager.max_connections }))
+      end
+
+      # Trusted senders; condition "Trust".
+      def trust
+        @trust ||= tune(Trust.new(method(:absolute)))
+      end
+
+      # DNS lists; conditions "DNSBL Listed" and "Not DNSBL Listed".
+      def dnsbl
+        @dnsbl ||= tune(DNSBL.new)
+      end
+
+      # Macros of Sendmail; condition "Sendmail Compatible".
+      def sendmail_macros
+        @sendmail_macros ||= SendmailMacros.new
+      end
+
+      # Listeners of the MTA; the condition NAME is made when it is not there yet.
+      def listener(name)
+        tuned_condition("listener", name) { Listener.new(name) }
+      end
+
+      # Sizes of messages, the same way.
+      def size(name = "Size")
+        tuned_condition("size", name) { SizeRange.new(name) }
+      end
+
+      # Lists of clients' addresses, the same way.
+      def network_list(name = "Network List")
+        tuned_condition("network_list", name) { NetworkList.new(name, method(:absolute)) }
+      end
+
+      # Lists of senders, the same way.
+      def sender_list(name = "Sender List")
+        tuned_condition("sender_list", name) { SenderList.new(name, method(:absolute)) }
+      end
+
+      # A condition that holds while all, any or none of others hold; its name.
+      def all_of(*conditions, name: nil)
+        combine("all_of", AllOf, conditions, name)
+      end
+
+      def any_of(*conditions, name: nil)
+        combine("any_of", AnyOf, conditions, name)
+      end
+
+      def none_of(*conditions, name: nil)
+        combine("none_of", NoneOf, conditions, name)
+      end
+
+      # A condition that holds where another does not.  A bare not("X") is Ruby's own word and
+      # false: write self.not("X") or none_of("X").
+      define_method(:not) { |condition, name: nil| none_of(condition, name: name) }
+
+      # A condition that holds when the weights of those that hold at connect reach the
+      # threshold: score("S25R" => 2, "DNSBL Listed" => 3, threshold: 3); its name.
+      def score(threshold:, name: nil, **weights)
+        check_weights(weights, threshold)
+        name ||= "score(#{weights.map { |each, weight| "#{each.to_s.dump} => #{weight}" }.join(', ')}, " \
+                 "threshold: #{threshold})"
+        members = weights.map { |each, weight| [condition_named("score", each), weight] }
+        make_condition(name, Score.new(members, threshold),
+                       "Apply a milter when weights of conditions reach #{threshold}")
+      end
+
+      # Show MILTERS only messages all of whose recipients are in a list.
+      def restrict_accounts_by_list(*matchers, condition_name: nil, milters: defined_milters)
+        raise ConfigurationError, "restrict_accounts_by_list needs at least one account" if matchers.empty?
+
+        accounts = AccountList.new(matchers)
+        restrict_accounts_generic(condition_name: condition_name || "Restrict Accounts by List",
+                                  milters: milters) do |_context, recipient|
+          accounts.include?(recipient)
+        end
+      rescue ArgumentError => error
+        raise ConfigurationError, "restrict_accounts_by_list: #{error.message}"
+      end
+
+      # Show children only messages for all of whose recipients the block is true.
+      def restrict_accounts_generic(options = {}, **more, &block)
+        options = options.merge(more)
+        raise ConfigurationError, "restrict_accounts_generic needs a block" unless block
+
+        unknown = options.keys - %i[condition_name milters]
+        unless unknown.empty?
+          raise ConfigurationError, "restrict_accounts_generic: no option #{unknown.first.inspect}; " \
+                                    "it has condition_name and milters"
+        end
+        name = options[:condition_name] || "Restrict Accounts"
+        make_condition(name, RestrictAccounts.new(&block),
+                       "Apply a milter only when all recipients are certain accounts")
+        apply(name, options[:milters] || defined_milters)
+      end
+
+      # Let children take part only in sessions that fit: see Policy.
+      def define_policy(name)
+        policy = Policy.new(check_name("define_policy", name))
+        yield policy if block_given?
+        @policies ||= Policies.new.tap do |policies|
+          make_condition(Policies::CONDITION, policies, "Apply a milter where one of its policies fits")
+        end
+        milters = policy.milters || defined_milters
+        @policies.add(policy, milters)
+        apply(Policies::CONDITION, milters)
+      end
+
+      # For --show-config: what tunes conditions.
+      def dump_tuning
+        (@tunables || []).map(&:dump).reject(&:empty?).map { |text| "\n#{text}" }.join
+      end
+
+      private
+
+      def tune(tunable)
+        (@tunables ||= []) << tunable
+        tunable
+      end
+
+      def tuned_condition(word, name)
+        check_name(word, name)
+        @tuned_conditions ||= {}
+        tunable = @tuned_conditions[[word, name]]
+        return tunable if tunable
+
+        tunable = @tuned_conditions[[word, name]] = tune(yield)
+        make_condition(name, tunable, nil) unless @conditions.key?(name)
+        tunable
+      end
+
+      def combine(word, kind, conditions, name)
+        conditions = conditions.flatten
+        raise ConfigurationError, "#{word} needs the names of conditions" if conditions.empty?
+
+        members = conditions.map { |each| condition_named(word, each) }
+        name ||= "#{word}(#{members.map { |member| member.name.dump }.join(', ')})"
+        make_condition(name, kind.new(members), "Apply a milter where #{word.tr('_', ' ')} hold: " \
+                                                "#{members.map(&:name).join(', ')}")
+      end
+
+      def make_condition(name, made_of, description)
+        define_applicable_condition(name) do |condition|
+          condition.description = description
+          made_of.define_stoppers(condition)
+        end
+        name.to_s
+      end
+
+      def condition_named(word, name)
+        found = @conditions[name.to_s] if name.is_a?(String) || name.is_a?(Symbol)
+        return found if found
+
+        hint = name == false ? " (a bare not(…) is Ruby's own word: write none_of(…))" : ""
+        raise ConfigurationError, "#{word}: there is no applicable condition #{name.inspect}#{hint}; " \
+                                  "#{known(@conditions.keys)}"
+      end
+
+      def check_weights(weights, threshold)
+        raise ConfigurationError, "score needs conditions with weights" if weights.empty?
+
+        [*weights.values, threshold].each do |number|
+          next if number.is_a?(Numeric) && number.real?
+
+          raise ConfigurationError, "score: #{number.inspect} is not a number"
+        end
+      end
+
+      def apply(condition, milters)
+        Array(milters).each do |milter|
+          unless defined_milters.include?(milter.to_s)
+            raise ConfigurationError, "there is no milter #{milter.to_s.inspect}; #{known(defined_milters)}"
+          end
+
+          define_milter(milter) { |each| each.add_applicable_condition(condition) }
+        end
+        condition
+      end
+    end
+  end
+end

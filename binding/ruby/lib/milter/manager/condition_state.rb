@@ -1,0 +1,26 @@
+# frozen_string_literal: true
+
+module Milter
+  module Manager
+    # What a condition remembers about one child of one session from step to step.  It ends
+    # with the session's context.
+    module ConditionState
+      NAME = :@condition_state
+
+      module_function
+
+      # The value of OWNER (any object) for this context; the block makes the first one.
+      def fetch(context, owner)
+        states = context.instance_variable_get(NAME)
+        states ||= context.instance_variable_set(NAME, {}.compare_by_identity)
+        states.fetch(owner) { states[owner] = yield }
+      end
+
+      # Set it.
+      def store(context, owner, value)
+        fetch(context, owner) { value }
+        context.instance_variable_get(NAME)[owner] = value
+      end
+    end
+  end
+end

@@ -1,0 +1,88 @@
+# frozen_string_literal: true
+
+module Milter
+  module Manager
+    # Whether a client's reverse name looks like that of an end user's line ("Selective SMTP
+    # Rejection"): mail servers mostly have names, end users' lines mostly have numbers.
+    class S25R < Tunable
+      # Names that look like an end user's line.
+      PATTERNS = [
+        /\A[^.]*\d[^\d.]+\d.*\./n,            # 1: two numbers in the first label
+        /\A[^.]*\d{5}/n,                      # 2: five digits in the first label
+        /\A(?:[^.]+\.)?\d[^.]*\.[^.]+\..+\.[a-z]/in, # 3: first or second label starts with a digit
+        /\A[^.]*\d\.[^.]*\d-\d/n,             # 4: digit before the first dot, then "1-2"
+        /\A[^.]*\d\.[^.]*\d\.[^.]+\..+\./n,   # 5: five labels, the first two end in a digit
+        /\A(?:dhcp|dialup|ppp|[achrsvx]?dsl)[^.]*\d/in # 6: starts with the kind of line
+      ].freeze
+
+      # No reverse name: "unknown" or the address in brackets.
+      NO_NAME = /\A(?:unknown\z|\[)/in
+
+      # Servers of large senders whose names look like end users' lines.
+      KNOWN_SERVERS = [
+        /\.google\.com\z/in,
+        /\.obsmtp\.com\z/in,
+        /\.smtp-out\.(?:[a-z0-9-]+\.)?amazonses\.com\z/in,
+        /(?:\A|\.)slack\.com\z/in,
+        /(?:\A|\.)mg\.gitlab\.com\z/in,
+        /\.sendgrid\.net\z/in
+      ].freeze
+
+      def initialize
+        super("s25r")
+        @white = KNOWN_SERVERS.map { |regexp| Matcher.new(regexp) }
+        @black = []
+        @only_check_ipv4 = true
+      end
+
+      # Hosts that are never suspects.
+      def add_whitelist(matcher = nil, &block)
+        add(@white, :add_whitelist, matcher, block)
+      end
+
+      # Hosts that are suspects whatever they look like; the white list wins.
+      def add_blacklist(matcher = nil, &block)
+        add(@black, :add_blacklist, matcher, block)
+      end
+
+      # Whether clients with an IPv6 address are never suspects.
+      def only_check_ipv4=(value)
+        @only_check_ipv4 = check_bool(:only_check_ipv4, value)
+        note_set(:only_check_ipv4, value)
+      end
+
+      def only_check_ipv4?
+        @only_check_ipv4
+      end
+      alias only_check_ipv4 only_check_ipv4?
+      alias check_only_ipv4= only_check_ipv4=
+      alias check_only_ipv4 only_check_ipv4?
+
+      # @param host [String] as at connect
+      # @param socket_address the client's
+      def suspect?(host, socket_address)
+        return false if @only_check_ipv4 && AddressSet.of(socket_address)&.ipv6?
+
+        host = host.to_s.b
+        return false if @white.any? { |matcher| matcher.match?(host) }
+        return true if @black.any? { |matcher| matcher.match?(host) }
+
+        NO_NAME.match?(host) || PATTERNS.any? { |pattern| pattern.match?(host) }
+      end
+
+      def dump
+        ("s25r.only_check_ipv4 = true # default\n" unless @calls.any? { |call| call.text[/only_check/] })
+          .to_s + super
+      end
+
+      private
+
+      def add(list, method, object, block)
+        list << Matcher.of(object, block)
+        note(method, object || block)
+      rescue ArgumentError => error
+        raise ConfigurationError, "s25r.#{method}: #{error.message}"
+      end
+    end
+  end
+end

@@ -1,0 +1,57 @@
+# frozen_string_literal: true
+
+module Milter
+  module Manager
+    # Whether the MTA is nearly full: whether sessions reach a threshold.
+    class Stress < Tunable
+      # @param max_connections [#call] manager.max_connections
+      # @param limits an object with MTALimits' functions
+      def initialize(max_connections = -> { 0 }, limits = MTALimits)
+        super("stress")
+        @max_connections = max_connections
+        @limits = limits
+        @threshold = nil
+        @detected = {}
+      end
+
+      # Sessions from which on there is stress; 0: never; nil: three quarters of the smallest
+      # of manager.max_connections and what the MTA's own files allow.
+      def threshold_n_connections=(number)
+        @threshold = check_number(:threshold_n_connections, number, nil_allowed: true)
+        note_set(:threshold_n_connections, number)
+      end
+
+      # @param context a session's, to tell which MTA it is
+      def threshold_n_connections(context = nil)
+        return @threshold if @threshold
+
+        postfix = context ? context.postfix? : nil
+        @detected[postfix] ||= three_quarters(limits_of(postfix))
+      end
+
+      def stressed?(context)
+        threshold = threshold_n_connections(context)
+        threshold.positive? && context.n_processing_sessions >= threshold
+      end
+
+      def dump
+        @threshold ? super : "#{super}stress.threshold_n_connections = nil # default\n"
+      end
+
+      private
+
+      def limits_of(postfix)
+        of_mta = case postfix
+                 when true then @limits.postfix
+                 when false then @limits.sendmail
+                 else @limits.postfix || @limits.sendmail
+                 end
+        [@max_connections.call, of_mta].compact.select(&:positive?)
+      end
+
+      def three_quarters(limits)
+        limits.empty? ? 0 : [limits.min * 3 / 4, 1].max
+      end
+    end
+  end
+end

@@ -1,0 +1,55 @@
+# frozen_string_literal: true
+
+module Milter
+  module Manager
+    # Domains of senders that are trusted.
+    class Trust < Tunable
+      DEFAULTS = %w[gmail.com hotmail.com msn.com yahoo.co.jp softbank.ne.jp ezweb.ne.jp
+                    docomo.ne.jp clear-code.com].freeze
+
+      # @param resolve [#call] makes a path of the configuration absolute
+      def initialize(resolve = File.method(:expand_path))
+        super("trust")
+        @resolve = resolve
+        @matchers = DEFAULTS.map { |domain| Matcher.new(domain) }
+        @files = []
+      end
+
+      # Trust a domain: a string, a regular expression, or a block that is given the domain.
+      def add_envelope_from_domain(domain = nil, &block)
+        @matchers << Matcher.of(domain, block)
+        note(:add_envelope_from_domain, domain || block)
+      rescue ArgumentError => error
+        raise ConfigurationError, "trust.add_envelope_from_domain: #{error.message}"
+      end
+
+      # Trust nobody so far.
+      def clear
+        @matchers.clear
+        @files.clear
+        @calls.clear
+        note(:clear)
+      end
+
+      # Trust the domains of a file: a domain or a /regular expression/ a line, # comments.
+      # The file is read again when it changes.
+      def load_envelope_from_domains(path)
+        wrong(:load_envelope_from_domains, path, "a path") unless path.respond_to?(:to_str)
+        @files << WatchedFile.new(@resolve.call(path.to_str)) do |text, file|
+          ListFile.parse(text, file) do |entry, place|
+            Matcher.new(ListFile.regexp(entry, place) || entry)
+          end
+        end
+        note(:load_envelope_from_domains, path.to_str)
+      end
+
+      # @param from [String] the address of MAIL
+      def trusted_envelope_from?(from)
+        domain = EnvelopeAddress.of(from).domain
+        return false unless domain
+
+        (@matchers + @files.flat_map(&:value)).any? { |matcher| matcher.match?(domain) }
+      end
+    end
+  end
+end
