@@ -40,6 +40,11 @@ ask(MmMember *member, MilterStep step)
 
     if (is_hidden_recipient(member, step))
         return FALSE;
+    if (step == MILTER_STEP_RCPT) {
+        if (member->decision == MM_DECISION_STOP)
+            return FALSE;
+        member->saw_recipient = TRUE;
+    }
     /* Sendmail counts a filter in only when it has answered. */
     if (step == MILTER_STEP_MAIL && (relay->mta == MM_MTA_POSTFIX || member->shadow))
         member->in_transaction = TRUE;
@@ -59,7 +64,8 @@ falls_back(MmMember *member, MilterStep step)
     MmVerdict verdict = { 0 };
     gboolean is_set;
 
-    if (member->state != MM_MEMBER_FAILED || member->shadow)
+    if (member->state != MM_MEMBER_FAILED || member->shadow ||
+        member->stopped != MM_STOPPED_NOT || member->decision == MM_DECISION_STOP)
         return FALSE;
     mm_verdict_of_fallback(&verdict, member->child->fallback, relay->mta, step,
                            member->has_bad_reply);
@@ -70,17 +76,35 @@ falls_back(MmMember *member, MilterStep step)
     return is_set;
 }
 
+/* A condition of the member failed, and the operator wants no mail to pass then. */
+static gboolean
+is_refused_by_condition(MmMember *member, MilterStep step)
+{
+    MmVerdict verdict = { 0 };
+
+    if (member->decision != MM_DECISION_TEMPFAIL || member->shadow)
+        return FALSE;
+    mm_condition_verdict(member, step, &verdict);
+    finish(member->relay, &verdict);
+    mm_verdict_clear(&verdict);
+    return TRUE;
+}
+
 void
 mm_chain_advance(MmRelay *relay)
 {
     MilterStep step = relay->step;
 
+    if (mm_condition_waits(relay, step))
+        return;
     while (relay->turn < relay->n_members) {
         MmMember *member = &relay->members[relay->turn];
 
         if (mm_member_owes(member) != MILTER_STEP_NONE && !member->shadow)
             return;
         relay->turn++;
+        if (is_refused_by_condition(member, step))
+            return;
         if (mm_member_takes_part(member, step)) {
             if (ask(member, step)) {
                 relay->turn--;
@@ -117,9 +141,13 @@ mm_chain_start(MmRelay *relay, MilterStep step, const MilterFrame *frame)
     relay->turn = 0;
     relay->payload = frame->payload;
     relay->payload_size = frame->size;
+    mm_condition_begin_step(relay, step);
+    if (step == MILTER_STEP_DATA && relay->transaction)
+        relay->transaction->envelope_asked = TRUE;
     mm_relay_advance(relay);
     /* The receive buffer is gone when a later member has its turn. */
-    if (relay->step != MILTER_STEP_NONE && relay->turn + 1 < relay->n_members) {
+    if (relay->step != MILTER_STEP_NONE &&
+        (relay->turn + 1 < relay->n_members || relay->decision == MM_ASKED_WAITING)) {
         relay->copy = g_memdup2(frame->payload, frame->size);
         relay->payload = relay->copy;
     }

@@ -7,6 +7,7 @@
 #include <glib.h>
 
 #include "libmilter-core/endpoint.h"
+#include "libmilter-core/protocol.h"
 #include "libmilter-server/policy.h"
 
 G_BEGIN_DECLS
@@ -16,6 +17,14 @@ G_BEGIN_DECLS
 #define MM_CHILD_WRITING_TIMEOUT 7.0
 #define MM_CHILD_READING_TIMEOUT 7.0
 #define MM_CHILD_END_OF_MESSAGE_TIMEOUT 297.0
+
+/* What a condition says of a child at a step; also what it says when it fails
+ * (condition.fallback).  In order of severity. */
+typedef enum {
+    MM_DECISION_APPLY,    /* the child takes part */
+    MM_DECISION_STOP,     /* it does not */
+    MM_DECISION_TEMPFAIL, /* the step is answered with a temporary failure in its place */
+} MmDecision;
 
 typedef struct {
     guint index;              /* position among the configuration's enabled children */
@@ -31,6 +40,8 @@ typedef struct {
     char *command_options; /* or NULL; owned */
     char *user_name;       /* who runs the command; NULL is root; owned */
     char **applicable_conditions; /* names, or NULL: none; owned */
+    guint32 stopper_steps; /* bits 1 << MilterStep: at which its conditions are asked */
+    guint8 stopper_fallbacks[MILTER_N_STEPS]; /* MmDecision: severest of their fallbacks */
     const char *origin;    /* "FILE:LINE" of the first define_milter; interned */
     const char **origins;  /* as MmSettings.origins; owned */
 } MmChild;

@@ -78,6 +78,53 @@ trim_fields(MmMember *member)
     member->next_place = 0;
 }
 
+/* A field as conditions are to see it, for the next question. */
+static void
+note_field(MmMember *member, const MilterField *field)
+{
+    gsize name_size = field->name_size + 1, value_size = field->value_size + 1;
+    const char *value = milter_field_value(field);
+    g_autofree char *payload = NULL;
+
+    if (!member->unasked)
+        member->unasked = g_byte_array_new();
+    if (!member->message->has_leading_space || value[0] != ' ') {
+        mm_condition_append(member->unasked, SMFIC_HEADER, field->wire, name_size + value_size);
+        return;
+    }
+    payload = g_malloc(name_size + value_size - 1);
+    memcpy(payload, field->wire, name_size);
+    memcpy(payload + name_size, value + 1, value_size - 1);
+    mm_condition_append(member->unasked, SMFIC_HEADER, payload, name_size + value_size - 1);
+}
+
+/* Ask about all fields that have come, at once. */
+static void
+ask_fields(MmMember *member, guint place)
+{
+    const MilterMessage *message = member->message;
+
+    for (; place < message->places->len; place = milter_message_next_field(message, place + 1)) {
+        note_field(member, milter_message_place(message, place)->field);
+        member->n_approved++;
+    }
+    mm_condition_ask_content(member, MILTER_STEP_HEADER, NULL, 0);
+}
+
+/* Whether the conditions have let the next item pass; asks them where they have not. */
+static gboolean
+is_allowed(MmMember *member, MilterStep step, const void *payload, gsize size)
+{
+    if (member->is_approved) {
+        member->is_approved = FALSE;
+        return TRUE;
+    }
+    if (!mm_condition_asks(member, step))
+        return TRUE;
+    mm_condition_ask_content(member, step, payload, size);
+    return FALSE;
+}
+
 /* The next field; FALSE when there is none (yet). */
 static gboolean
 read_field(MmMember *member)
@@ -89,6 +136,16 @@ read_field(MmMember *member)
     if (place >= message->places->len) {
         member->next_place = place;
         return FALSE;
+    }
+    if (mm_condition_asks(member, MILTER_STEP_HEADER)) {
+        if (member->n_approved == 0) {
+            ask_fields(member, place);
+            return TRUE;
+        }
+        member->n_approved--;
+        member->is_approved = FALSE;
+    } else if (mm_condition_asks_content(member)) {
+        note_field(member, milter_message_place(message, place)->field);
     }
     field = milter_message_place(message, place)->field;
     member->next_place = place + 1;
@@ -120,20 +177,31 @@ read_chunk(MmMember *member)
 {
     g_autoptr(GError) error = NULL;
     MilterSpool *body = member->message->body;
+    gboolean asks = mm_condition_asks(member, MILTER_STEP_BODY);
+    gboolean wants = !member->skips_body && milter_peer_wants(member->peer, MILTER_STEP_BODY);
+    gsize limit = chunk_limit(member);
     const guint8 *bytes;
     gsize size;
 
-    if (member->skips_body || !body || !milter_peer_wants(member->peer, MILTER_STEP_BODY))
+    if (!body || (!wants && !asks))
         return FALSE;
-    bytes = milter_spool_read(body, member->body_offset, chunk_limit(member), &size, &error);
+    if (asks && member->is_approved)
+        limit = MIN(limit, member->approved_bytes);
+    bytes = milter_spool_read(body, member->body_offset, limit, &size, &error);
     if (!bytes) {
         mm_member_fail(member, MILTER_PEER_LIMIT, error->message);
         return FALSE;
     }
     if (size == 0)
         return FALSE;
+    if (!is_allowed(member, MILTER_STEP_BODY, bytes, size)) {
+        member->approved_bytes = size;
+        return TRUE;
+    }
     member->body_offset += size;
     member->unread -= MIN(member->unread, size);
+    if (!wants)
+        return TRUE;
     (void)mm_member_send(member, MILTER_STEP_BODY, bytes, size,
                          timeout_for(member, MILTER_STEP_BODY));
     return TRUE;
@@ -154,6 +222,8 @@ read_on(MmMember *member)
         member->phase = MM_READ_EOH;
         return TRUE;
     case MM_READ_EOH:
+        if (message->has_eoh && !is_allowed(member, MILTER_STEP_EOH, NULL, 0))
+            return TRUE;
         member->phase = MM_READ_BODY;
         if (message->has_eoh)
             (void)mm_member_send(member, MILTER_STEP_EOH, NULL, 0,
@@ -167,6 +237,8 @@ read_on(MmMember *member)
         member->phase = MM_READ_EOM;
         return TRUE;
     case MM_READ_EOM:
+        if (!is_allowed(member, MILTER_STEP_EOM, NULL, 0))
+            return TRUE;
         member->phase = MM_READ_DONE;
         (void)mm_member_send(member, MILTER_STEP_EOM, NULL, 0,
                              timeout_for(member, MILTER_STEP_EOM));
@@ -181,8 +253,10 @@ mm_content_pump(MmMember *member)
 {
     while (member->state == MM_MEMBER_ACTIVE && member->peer) {
         if (milter_peer_owes(member->peer) != MILTER_STEP_NONE ||
-            milter_peer_is_full(member->peer))
+            milter_peer_is_full(member->peer) || member->question)
             return FALSE;
+        if (member->decision == MM_DECISION_TEMPFAIL)
+            return TRUE;
         if (member->phase == MM_READ_DONE)
             return TRUE;
         if (!read_on(member))
@@ -251,10 +325,23 @@ pass_shadow(MmRelay *relay, MmMember *member)
         mm_shadow_wait(member, transaction->message);
 }
 
+/* A condition of the member failed, and the operator wants no mail to pass then. */
+static gboolean
+is_refused_by_condition(MmRelay *relay, MmMember *member)
+{
+    if (member->decision != MM_DECISION_TEMPFAIL || member->shadow)
+        return FALSE;
+    mm_condition_verdict(member, MILTER_STEP_EOM, &relay->transaction->refusal);
+    mm_member_forget_message(member);
+    return TRUE;
+}
+
 /* Let the member go on; TRUE when it is through with this message. */
 static gboolean
 go_through(MmRelay *relay, MmMember *member)
 {
+    if (is_refused_by_condition(relay, member))
+        return TRUE;
     if (member->shadow) {
         pass_shadow(relay, member);
         return TRUE;
@@ -269,13 +356,15 @@ go_through(MmRelay *relay, MmMember *member)
     if (mm_member_is_reading(member)) {
         if (!mm_content_pump(member))
             return FALSE;
+        if (is_refused_by_condition(relay, member))
+            return TRUE;
         if (member->phase == MM_READ_DONE && !mm_verdict_is_set(&relay->transaction->refusal))
             mm_delivery_take_edits(relay, member);
         if (member->state == MM_MEMBER_ACTIVE)
             member->in_transaction = FALSE;
         mm_member_forget_message(member);
     }
-    if (member->state == MM_MEMBER_FAILED)
+    if (member->state == MM_MEMBER_FAILED && member->stopped == MM_STOPPED_NOT)
         fall_back(relay, member);
     return TRUE;
 }
@@ -381,6 +470,11 @@ let_read(MmRelay *relay)
 {
     MmTransaction *transaction = relay->transaction;
 
+    if (!transaction->envelope_asked) {
+        if (mm_condition_waits(relay, MILTER_STEP_DATA))
+            return;
+        transaction->envelope_asked = TRUE;
+    }
     while (!mm_verdict_is_set(&transaction->refusal) && transaction->turn < relay->n_members) {
         if (!go_through(relay, &relay->members[transaction->turn]))
             break;
@@ -426,7 +520,8 @@ has_later_reader(MmRelay *relay, MilterStep step)
             continue;
         if (is_live)
             is_first = FALSE;
-        else if (milter_peer_wants(member->peer, step))
+        else if (milter_peer_wants(member->peer, step) || mm_condition_asks(member, step) ||
+                 (step == MILTER_STEP_HEADER && mm_condition_asks_content(member)))
             return TRUE;
     }
     return FALSE;
@@ -438,6 +533,8 @@ begin_content(MmRelay *relay)
     MmTransaction *transaction = relay->transaction;
 
     transaction->has_begun = TRUE;
+    if (!transaction->envelope_asked)
+        mm_condition_begin_step(relay, MILTER_STEP_DATA);
     transaction->keeps_fields = has_later_reader(relay, MILTER_STEP_HEADER);
     transaction->keeps_body = has_later_reader(relay, MILTER_STEP_BODY);
     if (transaction->keeps_fields)
@@ -474,7 +571,9 @@ ready_reader(MmRelay *relay, MmReadPhase phase)
 
     if (!live || live->shadow || live->phase != phase || live->state != MM_MEMBER_ACTIVE ||
         !live->peer || milter_peer_owes(live->peer) != MILTER_STEP_NONE ||
-        milter_peer_is_full(live->peer) || !is_caught_up(live))
+        milter_peer_is_full(live->peer) || !is_caught_up(live) || live->question ||
+        (phase == MM_READ_HEADERS ? mm_condition_asks_content(live)
+                                  : mm_condition_asks(live, MILTER_STEP_BODY)))
         return NULL;
     return live;
 }
@@ -489,6 +588,7 @@ take_header(MmRelay *relay, const MilterFrame *frame)
     gsize name_size = strlen(wire);
 
     transaction->n_headers++;
+    transaction->header_bytes += frame->size;
     if (reader && must_strip(reader, message, wire + name_size + 1))
         reader = NULL;
     if (!reader || transaction->keeps_fields) {

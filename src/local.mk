@@ -10,6 +10,9 @@ libmm_la_SOURCES = \
 	src/channel.h \
 	src/check.c \
 	src/child.h \
+	src/condition-effect.c \
+	src/condition.c \
+	src/condition.h \
 	src/content.c \
 	src/crew.c \
 	src/crew.h \

@@ -143,6 +143,12 @@ mm_manager_new(MilterLoop *loop, const MmSettings *settings, MmStats *stats, int
 }
 
 void
+mm_manager_set_conditions(MmManager *manager, MmConditions *conditions)
+{
+    manager->host.conditions = conditions;
+}
+
+void
 mm_manager_drain(MmManager *manager, MmManagerDrained drained, gpointer data)
 {
     ev_io_stop(milter_loop_ev(manager->host.loop), &manager->accept_watch);

@@ -8,6 +8,7 @@
 #include <glib.h>
 
 #include "libmilter-core/loop.h"
+#include "src/condition.h"
 #include "src/settings.h"
 #include "src/stats.h"
 
@@ -21,6 +22,9 @@ typedef void (*MmManagerDrained)(MmManager *manager, gpointer data);
 /* SETTINGS and STATS are borrowed and outlive it; LISTEN_FD (non-blocking) stays the caller's. */
 MmManager *mm_manager_new(MilterLoop *loop, const MmSettings *settings, MmStats *stats,
                           int listen_fd);
+
+/* Ask CONDITIONS (borrowed) which children take part in the sessions to come. */
+void mm_manager_set_conditions(MmManager *manager, MmConditions *conditions);
 
 /* No new connections; existing sessions go on.  DRAINED is called (from the loop, at once
  * when there is none) after the last has ended. */

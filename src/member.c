@@ -185,6 +185,8 @@ on_reply(MilterPeer *peer, MilterStep step, const MilterFrame *frame, gpointer d
     if (!member->shadow && mm_verdict_ends_step(frame->command, step, relay->mta))
         log_verdict(member, step, frame);
     mm_member_note_reply(member, step, frame->command);
+    if (member->last_reply == SMFIR_REPLYCODE)
+        member->last_reply = frame->payload[0] == '4' ? SMFIR_TEMPFAIL : SMFIR_REJECT;
     if (frame->command == SMFIR_SKIP)
         note_skip(member, step);
     if (member->shadow)
@@ -346,6 +348,7 @@ mm_member_forget_message(MmMember *member)
     milter_message_unref(&member->message);
     milter_buffer_clear(&member->edits);
     milter_spool_unref(&member->new_body);
+    mm_condition_forget_reading(member);
     member->phase = MM_READ_NOT;
     member->skips_body = FALSE;
     member->body_closed = FALSE;
@@ -359,6 +362,7 @@ mm_member_clear(MmMember *member)
     mm_shadow_free(&member->shadow);
     milter_peer_free(&member->peer);
     g_clear_pointer(&member->gone_cause, g_free);
+    g_clear_pointer(&member->set_macros, g_array_unref);
 }
 
 /* --- sending --- */
@@ -413,10 +417,17 @@ static void
 send_macros(MmMember *member, guint8 command)
 {
     const char *names;
+    MilterBuffer packet = { 0 };
+    gboolean has_own = member->set_macros && member->set_macros->len > 0;
+    MilterBuffer *out = has_own ? &packet : milter_peer_out(member->peer);
 
     if (names_at(member, milter_stage_of_command(command), &names))
-        (void)milter_macros_append_packet(macros_for(member), command, names,
-                                          milter_peer_out(member->peer));
+        (void)milter_macros_append_packet(macros_for(member), command, names, out);
+    if (!has_own)
+        return;
+    if (milter_buffer_size(&packet) || mm_condition_has_macros(member, command))
+        mm_condition_merge_macros(member, command, &packet, milter_peer_out(member->peer));
+    milter_buffer_clear(&packet);
 }
 
 void
@@ -432,7 +443,8 @@ has_macros_for(MmMember *member, MilterStep step, guint8 command)
 {
     MmRelay *relay = member->relay;
 
-    if (!milter_macros_has(macros_for(member), command))
+    if (!milter_macros_has(macros_for(member), command) &&
+        !mm_condition_has_macros(member, command))
         return FALSE;
     switch (step) {
     case MILTER_STEP_HEADER:
@@ -443,7 +455,8 @@ has_macros_for(MmMember *member, MilterStep step, guint8 command)
     case MILTER_STEP_EOM:
         return TRUE;
     default:
-        return member->shadow || (relay->fresh & (1u << (command - 'A')));
+        return member->shadow || (relay->fresh & (1u << (command - 'A'))) ||
+               mm_condition_has_macros(member, command);
     }
 }
 
@@ -474,6 +487,10 @@ mm_member_send(MmMember *member, MilterStep step, const void *payload, gsize siz
 gboolean
 mm_member_takes_part(MmMember *member, MilterStep step)
 {
+    if (member->stopped == MM_STOPPED_SESSION ||
+        (member->stopped == MM_STOPPED_MESSAGE && step != MILTER_STEP_HELO &&
+         step != MILTER_STEP_UNKNOWN))
+        return FALSE;
     if (member->shadow)
         return member->peer && member->state != MM_MEMBER_LEFT;
     switch (member->state) {
@@ -496,6 +513,8 @@ mm_member_takes_part(MmMember *member, MilterStep step)
 const char *
 mm_member_state_name(const MmMember *member)
 {
+    if (member->stopped != MM_STOPPED_NOT)
+        return "stopped";
     if (member->shadow)
         return "evaluation";
     switch (member->state) {
@@ -561,6 +580,8 @@ mm_member_begin_transaction(MmMember *member)
     if (member->failed_in_content)
         member->has_bad_reply = FALSE;
     member->was_aborted = FALSE;
+    if (member->state == MM_MEMBER_ACTIVE)
+        member->last_reply = 0;
     member->n_edits = 0;
     member->sent_field_macros = FALSE;
     member->sent_chunk_macros = FALSE;
@@ -581,6 +602,10 @@ note_in_transaction(MmMember *member, MilterStep step, guint8 reply)
 void
 mm_member_note_reply(MmMember *member, MilterStep step, guint8 reply)
 {
+    gboolean is_of_one_command = step == MILTER_STEP_RCPT || step == MILTER_STEP_UNKNOWN;
+
+    if (reply != SMFIR_CONTINUE && reply != SMFIR_SKIP && !is_of_one_command)
+        member->last_reply = reply;
     switch (reply) {
     case SMFIR_ACCEPT:
         count(member, MM_CHILD_STAT_ACCEPTED);

@@ -105,7 +105,8 @@ merge_list(MmRelay *relay, MilterStage stage)
         return NULL;
     if (own_macros[stage])
         list = milter_macro_list_merge(list, own_macros[stage], &dropped);
-    if (!all)
+    /* Conditions look at whatever the MTA has. */
+    if (!all || relay->host->conditions)
         list = merge_documented(list, stage, &dropped);
     if (extra)
         list = milter_macro_list_merge(list, extra, &dropped);
@@ -140,7 +141,7 @@ somebody_wants(MmRelay *relay, MilterStep step)
         if (member->state == MM_MEMBER_ACTIVE && milter_peer_wants(member->peer, step))
             return TRUE;
     }
-    return FALSE;
+    return mm_condition_any(relay, step);
 }
 
 static guint32
@@ -161,7 +162,8 @@ declined_steps(MmRelay *relay)
 {
     guint32 steps = 0;
 
-    if (!somebody_wants(relay, MILTER_STEP_HEADER) && !somebody_wants(relay, MILTER_STEP_EOH))
+    if (!somebody_wants(relay, MILTER_STEP_HEADER) && !somebody_wants(relay, MILTER_STEP_EOH) &&
+        !mm_condition_any(relay, MILTER_STEP_BODY) && !mm_condition_any(relay, MILTER_STEP_EOM))
         steps |= SMFIP_NOHDRS | SMFIP_NOEOH;
     if (!somebody_wants(relay, MILTER_STEP_BODY))
         steps |= SMFIP_NOBODY;

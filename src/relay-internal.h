@@ -17,6 +17,7 @@
 #include "libmilter-core/macros.h"
 #include "libmilter-core/message.h"
 #include "libmilter-server/peer.h"
+#include "src/condition.h"
 #include "src/dialect.h"
 #include "src/relay.h"
 #include "src/verdict.h"
@@ -42,6 +43,27 @@ typedef enum {
     MM_READ_EOM,
     MM_READ_DONE, /* EOM was sent */
 } MmReadPhase;
+
+/* For how much of the session conditions have put a child out. */
+typedef enum {
+    MM_STOPPED_NOT,
+    MM_STOPPED_MESSAGE,
+    MM_STOPPED_SESSION,
+} MmStopped;
+
+/* Whether the conditions were asked about an envelope step. */
+typedef enum {
+    MM_ASKED_NOT,
+    MM_ASKED_WAITING,
+    MM_ASKED_ANSWERED,
+} MmAskedState;
+
+/* A macro that a condition set for one child. */
+typedef struct {
+    MilterStep step; /* from whose command on the child gets it */
+    char *name;      /* as on the wire; owned */
+    char *value;     /* owned */
+} MmOwnMacro;
 
 typedef struct _MmShadow MmShadow;
 
@@ -71,6 +93,17 @@ typedef struct {
     MilterSpool *new_body;  /* its replacement of the body; owned */
     gboolean body_closed;   /* another edit came after its replacement */
     char *gone_cause;       /* why, with has_gone; owned */
+    guint8 last_reply;      /* its last final reply but continue, in this message; 0 for none */
+    guint8 stopped;         /* MmStopped */
+    guint8 decision;        /* MmDecision of the step at hand */
+    guint8 hides_recipients : 1; /* a recipient of this message was not shown to it */
+    guint8 saw_recipient : 1;    /* another was */
+    guint8 is_approved : 1;      /* the conditions let the next item of content pass */
+    guint n_approved;       /* header fields they let pass that are still to be sent */
+    gsize approved_bytes;   /* of the body */
+    MmQuestion *question;   /* about content, while it is awaited; borrowed */
+    GByteArray *unasked;    /* header fields it read since its last question; owned */
+    GArray *set_macros;     /* MmOwnMacro, by conditions; owned, NULL for none */
 } MmMember;
 
 /* One message, from MAIL to its end. */
@@ -84,6 +117,7 @@ typedef struct {
     guint8 body_replaced : 1;
     guint8 quarantined : 1;
     guint8 is_delivering : 1; /* the final flush has begun */
+    guint8 envelope_asked : 1; /* the conditions were asked at DATA, or instead of it */
     guint8 journal_broken : 1; /* a limit was met: later children cannot be served */
     MmVerdict refusal;        /* held for the next step with a reply */
     MilterBuffer edits;       /* packets for the MTA */
@@ -91,6 +125,7 @@ typedef struct {
     guint64 delivered;        /* bytes of it that were sent */
     double started_at;        /* loop time of MAIL */
     guint64 body_bytes;       /* from the MTA */
+    guint64 header_bytes;     /* the same */
     guint n_headers;          /* from the MTA */
 } MmTransaction;
 
@@ -123,6 +158,12 @@ struct _MmRelay {
     guint8 is_over : 1;     /* the session is over; shadows may still work */
     guint8 is_advancing : 1;
     guint8 advance_again : 1;
+    guint64 condition_session; /* the session's number to the Ruby thread, 0: never asked */
+    MmQuestion *question;  /* about the envelope, while it is awaited; borrowed */
+    GByteArray *facts;     /* packets of the envelope since the last question; owned, or NULL */
+    gssize transaction_fact; /* where those of this transaction begin, -1 for none */
+    gboolean told_transaction; /* the Ruby thread knows some of them */
+    guint8 decision;       /* MmAskedState of the step at hand */
     guint8 lists_macros[MILTER_N_STAGES]; /* whether we asked the MTA for a list */
 };
 
@@ -198,6 +239,41 @@ void mm_member_note_reply(MmMember *member, MilterStep step, guint8 reply);
 const char *mm_member_state_name(const MmMember *member);
 MilterStep mm_member_owes(const MmMember *member);
 gboolean mm_member_is_reading(const MmMember *member);
+
+/* condition.c */
+/* Remember a packet of the envelope for conditions; forget those of this transaction. */
+void mm_condition_note(MmRelay *relay, const MilterFrame *frame);
+void mm_condition_note_refused_recipient(MmRelay *relay);
+void mm_condition_end_transaction(MmRelay *relay);
+/* The session is over. */
+void mm_condition_close(MmRelay *relay);
+/* Whether a child has stoppers for a step, for any of the content; whether any child has. */
+gboolean mm_condition_asks(const MmMember *member, MilterStep step);
+gboolean mm_condition_asks_content(const MmMember *member);
+gboolean mm_condition_any(const MmRelay *relay, MilterStep step);
+/* Ask about an envelope step, once; TRUE while the answer is awaited. */
+gboolean mm_condition_waits(MmRelay *relay, MilterStep step);
+/* Ask about what MEMBER is to read next. */
+void mm_condition_ask_content(MmMember *member, MilterStep step, const void *payload, gsize size);
+void mm_condition_append(GByteArray *packets, guint8 command, const void *payload, gsize size);
+/* Do not wait for the answer any more. */
+void mm_condition_cancel(MmRelay *relay, MmQuestion **question_p);
+
+/* condition-effect.c */
+void mm_condition_begin_step(MmRelay *relay, MilterStep step);
+void mm_condition_apply(MmMember *member, MilterStep step, MmDecision decision);
+/* What MM_DECISION_TEMPFAIL answers. */
+void mm_condition_verdict(const MmMember *member, MilterStep step, MmVerdict *verdict);
+/* A message (or session) is over: what conditions decided for it no longer holds. */
+void mm_condition_forget(MmMember *member, MmStopped scope);
+/* The member no longer reads. */
+void mm_condition_forget_reading(MmMember *member);
+void mm_condition_set_macro(MmMember *member, MilterStep step, const MmSetMacro *set);
+/* Whether a condition set macros that go with COMMAND. */
+gboolean mm_condition_has_macros(const MmMember *member, guint8 command);
+/* PACKET (of macros, may be empty) with those that conditions set, into OUT. */
+void mm_condition_merge_macros(const MmMember *member, guint8 command, MilterBuffer *packet,
+                               MilterBuffer *out);
 
 /* shadow.c */
 void mm_shadow_new(MmMember *member);

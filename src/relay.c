@@ -123,6 +123,9 @@ nobody_listens(MmRelay *relay, MmScope scope)
     for (guint i = 0; i < relay->n_members; i++) {
         const MmMember *member = &relay->members[i];
 
+        if (member->stopped == MM_STOPPED_SESSION ||
+            (member->stopped == MM_STOPPED_MESSAGE && scope == MM_SCOPE_MESSAGE))
+            continue;
         if (member->shadow && member->peer && member->state != MM_MEMBER_LEFT)
             return FALSE;
         switch (member->state) {
@@ -235,6 +238,7 @@ end_step(MmRelay *relay)
 {
     if (relay->step == MILTER_STEP_NONE)
         return;
+    mm_condition_cancel(relay, &relay->question);
     relay->fresh &= ~(1u << (milter_step_command(relay->step) - 'A'));
     relay->step = MILTER_STEP_NONE;
     relay->payload = NULL;
@@ -265,6 +269,8 @@ note_answer(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
         }
         /* fall through */
     case MILTER_STEP_RCPT:
+        if (step == MILTER_STEP_RCPT && mm_verdict_is_refusal(verdict->reply))
+            mm_condition_note_refused_recipient(relay);
         if (verdict->reply == SMFIR_DISCARD || verdict->reply == SMFIR_ACCEPT ||
             verdict->reply == SMFIR_SHUTDOWN)
             end_message(relay, step, verdict);
@@ -321,7 +327,9 @@ mm_relay_end_transaction(MmRelay *relay, gboolean abort)
         /* A child that only evaluates may still be reading. */
         if (!member->shadow)
             mm_member_forget_message(member);
+        mm_condition_forget(member, MM_STOPPED_MESSAGE);
     }
+    mm_condition_end_transaction(relay);
     mm_transaction_free(&relay->transaction);
     mm_verdict_clear(&relay->data_refusal);
     milter_macros_end_transaction(relay->macros);
@@ -339,6 +347,8 @@ release(MmRelay *relay)
     mm_relay_end_transaction(relay, FALSE);
     for (guint i = 0; i < relay->n_members; i++)
         mm_member_clear(&relay->members[i]);
+    mm_condition_close(relay);
+    relay->host->n_sessions--;
     g_clear_pointer(&relay->members, g_free);
     relay->n_members = 0;
     milter_timer_clear(&relay->progress);
@@ -423,6 +433,7 @@ on_macros(MilterSession *session, const MilterFrame *frame, gpointer data)
     MmRelay *relay = data;
     guint8 command = frame->payload[0];
 
+    mm_condition_note(relay, frame);
     if (milter_macros_set(relay->macros, frame))
         for (guint i = 0; i < relay->n_members; i++) {
             relay->members[i].sent_field_macros &= command != SMFIC_HEADER;
@@ -514,6 +525,8 @@ on_command(MilterSession *session, MilterStep step, const MilterFrame *frame, gb
         return;
     }
     prepare_step(relay, step);
+    if (step <= MILTER_STEP_DATA)
+        mm_condition_note(relay, frame);
     switch (step) {
     case MILTER_STEP_HEADER:
     case MILTER_STEP_EOH:
@@ -543,7 +556,7 @@ on_abort(MilterSession *session, gpointer data)
     for (guint i = 0; i < relay->n_members; i++) {
         MmMember *member = &relay->members[i];
 
-        if (!member->was_aborted)
+        if (!member->was_aborted && member->stopped == MM_STOPPED_NOT)
             mm_member_abort(member);
         member->was_aborted = FALSE;
     }
@@ -559,10 +572,13 @@ restart(MmRelay *relay)
     mm_relay_end_transaction(relay, TRUE);
     mm_verdict_clear(&relay->connection_refusal);
     milter_macros_clear(relay->macros);
+    mm_condition_close(relay);
     for (guint i = 0; i < relay->n_members; i++) {
         MmMember *member = &relay->members[i];
 
         member->was_aborted = FALSE;
+        member->last_reply = 0;
+        mm_condition_forget(member, MM_STOPPED_SESSION);
         if (member->shadow) {
             mm_shadow_quit(member, TRUE);
         } else if (member->peer && member->state != MM_MEMBER_FAILED) {
@@ -670,6 +686,8 @@ mm_relay_new(MmHost *host, int fd, MmRelayEnded ended, gpointer data)
     relay->tag = ++host->next_tag;
     relay->mta = host->settings->mta;
     relay->step = MILTER_STEP_NONE;
+    relay->transaction_fact = -1;
+    host->n_sessions++;
     relay->macros = milter_macros_new();
     mm_dialect_init(&relay->dialect, relay->mta);
     milter_timer_init(&relay->progress, host->loop, on_progress_due, relay);

@@ -31,6 +31,8 @@ typedef struct {
     MilterSpoolBudget budget; /* for all messages that are held */
     double started_at;        /* loop time */
     MmChildMemory *memories;  /* by MmChild.index */
+    struct _MmConditions *conditions; /* NULL when no child has any */
+    guint n_sessions;         /* now */
     guint next_tag;           /* number of the next session, for log lines */
     /* Names a child without a list of its own gets where a list was asked for; owned. */
     char *default_macros[MM_N_MTAS][MILTER_N_STAGES];

@@ -9,6 +9,7 @@
 #include <glib.h>
 #include <sys/types.h>
 
+#include "libmilter-core/protocol.h"
 #include "src/settings.h"
 
 G_BEGIN_DECLS
@@ -19,6 +20,44 @@ typedef enum {
     MM_RULES_ERROR_START,  /* the interpreter does not start */
     MM_RULES_ERROR_RAISED, /* the configuration raised; the message is "FILE:LINE: reason" */
 } MmRulesError;
+
+/* One child that a question is about. */
+typedef struct {
+    guint child;         /* MmChild.index */
+    MmDecision decision; /* the answer */
+} MmAsked;
+
+/* A macro that a condition set for a child. */
+typedef struct {
+    guint child; /* MmChild.index */
+    char *name;  /* without braces when of one letter; owned */
+    char *value; /* owned */
+} MmSetMacro;
+
+/* Among a question's facts: the recipient before was refused. */
+#define MM_FACT_RECIPIENT_REFUSED '-'
+
+/* What to decide: may these children be shown this step?  Made by the relay's thread, lent
+ * to the Ruby thread from ask() until it is handed to the answer function. */
+typedef struct _MmQuestion MmQuestion;
+struct _MmQuestion {
+    guint64 id;          /* never used again */
+    guint64 session;     /* what it belongs to; never used again */
+    MilterStep step;
+    GByteArray *facts;   /* packets of the MTA since the session's last question; owned */
+    GByteArray *items;   /* packets of content the child is about to read, or has read since its
+                            last question; owned, NULL outside of content */
+    GBytes *statuses;    /* by MmChild.index: the last final reply, 'q' when out, 0; owned */
+    double limit;        /* s it may take */
+    guint n_sessions;    /* sessions of the worker */
+    guint64 seen;        /* bytes of the message that came from the MTA */
+    guint n_asked;
+    MmAsked *asked;      /* owned */
+    GArray *macros;      /* MmSetMacro, the answer's; owned, NULL for none */
+    gpointer data;       /* the asker's */
+};
+
+typedef void (*MmAnswered)(MmQuestion *question, gpointer data);
 
 typedef struct {
     /* Start the interpreter. */
@@ -39,6 +78,14 @@ typedef struct {
     /* Be a worker's Ruby thread until WAKE_FD is readable: run what the configuration wants
      * run in each worker. */
     void (*run_worker)(guint worker, int wake_fd);
+
+    /* Decisions; from any thread, never waiting.  Answers come by ANSWERED, in the thread of
+     * run_worker(); set before that runs.  Every question is answered once, a cancelled one
+     * soon.  close_session(): nothing more will be asked for it. */
+    void (*set_answered)(MmAnswered answered, gpointer data);
+    void (*ask)(MmQuestion *question);
+    void (*cancel)(guint64 question);
+    void (*close_session)(guint64 session);
 
     /* End the interpreter. */
     void (*stop)(void);

@@ -87,6 +87,9 @@ const MmItem mm_items[] = {
          "'eom': <600.0>}>, 'sendmail': <{'negotiation': <10.0>, 'command': <10.0>, "
          "'content': <10.0>, 'eom': <300.0>}>}",
          0.1, YEAR, "s", FIELD(timeouts), "how long each MTA waits for the manager"),
+    ITEM(MANAGER, "condition_timeout", SECONDS, NOT_NIL, "10.0", 0.01, 3600, "s",
+         FIELD(condition_timeout),
+         "how long an applicable condition may take; never longer than the MTA waits"),
     ITEM(MANAGER, "chunk_size", UINT, NOT_NIL, "65535", 1, 65535, "bytes", FIELD(chunk_size),
          "largest piece of a body that is sent to a child at once"),
     ITEM(MANAGER, "spool_memory_limit", SIZE, NOT_NIL, "67108864", 0, TERABYTE, "bytes",

@@ -12,11 +12,13 @@
 #include "libmilter-core/log.h"
 #include "libmilter-core/loop.h"
 #include "src/channel.h"
+#include "src/condition.h"
 #include "src/logfile.h"
 #include "src/manager.h"
 #include "src/stats.h"
 
 #define BEAT_SECONDS 1.
+#define STUCK_SECONDS 10. /* Ruby may stay silent beyond a question's time */
 
 /* What the relay thread works with; the first thread only waits for its end. */
 typedef struct {
@@ -24,6 +26,7 @@ typedef struct {
     MmStats *stats;
     MilterLoop *loop;
     MmManager *manager;
+    MmConditions *conditions; /* NULL when no child has any */
     ev_io channel_watch, term_watch;
     MilterTimer beat_timer;
     gboolean is_draining;
@@ -106,7 +109,10 @@ on_beat(MilterTimer *timer, gpointer data)
 {
     Worker *worker = data;
 
-    mm_stats_bump(&worker->stats->page->beat);
+    /* Without a sign of life the supervisor replaces the worker: what no Ruby thread answers
+     * is answered by fallbacks only. */
+    if (!worker->conditions || !mm_conditions_is_stuck(worker->conditions, STUCK_SECONDS))
+        mm_stats_bump(&worker->stats->page->beat);
     milter_timer_start(timer, BEAT_SECONDS);
 }
 
@@ -130,6 +136,10 @@ relay(gpointer data)
     worker->loop = milter_loop_new();
     worker->manager =
         mm_manager_new(worker->loop, start->settings, worker->stats, start->listen_fd);
+    if (worker->conditions) {
+        mm_conditions_attach(worker->conditions, worker->loop);
+        mm_manager_set_conditions(worker->manager, worker->conditions);
+    }
     watch_fd(worker, &worker->channel_watch, on_channel, start->channel);
     watch_fd(worker, &worker->term_watch, on_term, term_fd);
     milter_timer_init(&worker->beat_timer, worker->loop, on_beat, worker);
@@ -138,6 +148,8 @@ relay(gpointer data)
     milter_loop_run(worker->loop);
 
     mm_manager_free(&worker->manager);
+    if (worker->conditions)
+        mm_conditions_detach(worker->conditions);
     milter_timer_clear(&worker->beat_timer);
     ev_io_stop(milter_loop_ev(worker->loop), &worker->channel_watch);
     ev_io_stop(milter_loop_ev(worker->loop), &worker->term_watch);
@@ -214,9 +226,11 @@ mm_worker_run(const MmWorkerStart *start)
         mm_stats_free(&worker.stats);
         return EXIT_FAILURE;
     }
+    worker.conditions = mm_conditions_new(start->rules, start->settings);
     thread = start_relay(&worker);
     start->rules->run_worker(start->number, worker.wake_fd);
     g_thread_join(thread);
+    mm_conditions_free(&worker.conditions);
     close(worker.wake_fd);
     close(term_fd);
     close(start->channel);

@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #include "binding/ruby/convert.h"
+#include "binding/ruby/decide.h"
 #include "binding/ruby/gate.h"
 #include "binding/ruby/native.h"
 #include "libmilter-core/log.h"
@@ -159,18 +160,29 @@ poll_once(gpointer data)
     (void)poll(data, 1, -1);
 }
 
+/* When the part in Ruby fails, nothing but the end is left to wait for: without answers the
+ * conditions' fallbacks decide. */
+static void
+wait_for_end(int wake_fd)
+{
+    struct pollfd wake = { .fd = wake_fd, .events = POLLIN };
+
+    while (!(wake.revents & POLLIN))
+        ruby_rules_outside(poll_once, &wake);
+}
+
 static void
 ruby_rules_run_worker(guint worker, int wake_fd)
 {
-    struct pollfd wake = { .fd = wake_fd, .events = POLLIN };
     VALUE number = UINT2NUM(worker);
     g_autoptr(GError) error = NULL;
 
-    if (!mm_gate_call(manager, "start_worker", 1, &number, NULL, &error))
-        milter_error("%s", error->message);
-    /* Other Ruby threads run meanwhile; an interrupt for this one only makes it look again. */
-    while (!(wake.revents & POLLIN))
-        ruby_rules_outside(poll_once, &wake);
+    mm_decide_open(wake_fd);
+    if (!mm_gate_call(manager, "run_worker", 1, &number, NULL, &error)) {
+        milter_error("conditions=failed reason=\"%s\"", error->message);
+        wait_for_end(wake_fd);
+    }
+    mm_decide_close();
 }
 
 static void
@@ -191,6 +203,10 @@ mm_rules_ruby(void)
         .fork = ruby_rules_fork,
         .outside = ruby_rules_outside,
         .run_worker = ruby_rules_run_worker,
+        .set_answered = mm_decide_set_answered,
+        .ask = mm_decide_ask,
+        .cancel = mm_decide_cancel,
+        .close_session = mm_decide_close_session,
         .stop = ruby_rules_stop,
     };
 

@@ -4,6 +4,8 @@ noinst_LTLIBRARIES += libmm-ruby.la
 libmm_ruby_la_SOURCES = \
 	binding/ruby/convert.c \
 	binding/ruby/convert.h \
+	binding/ruby/decide.c \
+	binding/ruby/decide.h \
 	binding/ruby/embed.c \
 	binding/ruby/gate.c \
 	binding/ruby/gate.h \
@@ -12,21 +14,30 @@ libmm_ruby_la_SOURCES = \
 libmm_ruby_la_CPPFLAGS = $(AM_CPPFLAGS) -DRUBYLIB_DIR='"$(pkgdatadir)/ruby"'
 # Ruby's headers have names that shadow each other, and parameters they do not use.
 libmm_ruby_la_CFLAGS = $(AM_CFLAGS) $(subst -I,-isystem ,$(RUBY_CFLAGS))
-libmm_ruby_la_LIBADD = $(GLIB_LIBS) $(RUBY_LIBS)
+libmm_ruby_la_LIBADD = $(GLIB_LIBS) $(EV_LIBS) $(RUBY_LIBS)
 
 milterrubydir = $(pkgdatadir)/ruby/milter
 dist_milterruby_DATA = \
 	binding/ruby/lib/milter/logger.rb \
+	binding/ruby/lib/milter/socket_address.rb \
 	binding/ruby/lib/milter/manager.rb
 managerrubydir = $(pkgdatadir)/ruby/milter/manager
 dist_managerruby_DATA = \
 	binding/ruby/lib/milter/manager/child_settings.rb \
 	binding/ruby/lib/milter/manager/condition.rb \
 	binding/ruby/lib/milter/manager/configuration.rb \
+	binding/ruby/lib/milter/manager/context.rb \
+	binding/ruby/lib/milter/manager/decider.rb \
+	binding/ruby/lib/milter/manager/decision.rb \
 	binding/ruby/lib/milter/manager/errors.rb \
 	binding/ruby/lib/milter/manager/failure.rb \
 	binding/ruby/lib/milter/manager/groups.rb \
 	binding/ruby/lib/milter/manager/hooks.rb \
 	binding/ruby/lib/milter/manager/item_group.rb \
 	binding/ruby/lib/milter/manager/load_guard.rb \
-	binding/ruby/lib/milter/manager/source.rb
+	binding/ruby/lib/milter/manager/plan.rb \
+	binding/ruby/lib/milter/manager/scheduler.rb \
+	binding/ruby/lib/milter/manager/session.rb \
+	binding/ruby/lib/milter/manager/source.rb \
+	binding/ruby/lib/milter/manager/threads.rb \
+	binding/ruby/lib/milter/manager/waiting.rb

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "binding/ruby/convert.h"
+#include "binding/ruby/decide.h"
 #include "libmilter-core/log.h"
 #include "src/settings-table.h"
 
@@ -205,6 +206,18 @@ native_log(VALUE self, VALUE level, VALUE text)
     return Qnil;
 }
 
+/* set_stoppers(child, steps, fallbacks): bits by step; a decision by step */
+static VALUE
+native_set_stoppers(VALUE self, VALUE name, VALUE steps, VALUE fallbacks)
+{
+    MmChild *child = object_of(name);
+
+    child->stopper_steps = NUM2UINT(steps);
+    for (guint step = 0; step < MILTER_N_STEPS; step++)
+        child->stopper_fallbacks[step] = (guint8)NUM2UINT(rb_ary_entry(fallbacks, step));
+    return Qnil;
+}
+
 static void
 define_levels(VALUE native)
 {
@@ -233,7 +246,9 @@ mm_native_define(void)
     rb_define_singleton_method(native, "define_child", native_define_child, 2);
     rb_define_singleton_method(native, "remove_child", native_remove_child, 1);
     rb_define_singleton_method(native, "child_names", native_child_names, 0);
+    rb_define_singleton_method(native, "set_stoppers", native_set_stoppers, 3);
     rb_define_singleton_method(native, "note", native_note, 1);
     rb_define_singleton_method(native, "log?", native_logs, 1);
     rb_define_singleton_method(native, "log", native_log, 2);
+    mm_decide_define(native);
 }

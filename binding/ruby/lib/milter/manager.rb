@@ -3,6 +3,7 @@
 # The part of milter-manager that is written in Ruby: the configuration language.
 # The daemon starts an interpreter, defines Milter::Manager::Native, requires this file and
 # calls the functions below.
+require "etc"
 require "milter/logger"
 require "milter/manager/errors"
 require "milter/manager/failure"
@@ -13,6 +14,15 @@ require "milter/manager/groups"
 require "milter/manager/child_settings"
 require "milter/manager/condition"
 require "milter/manager/hooks"
+require "milter/socket_address"
+require "milter/manager/plan"
+require "milter/manager/session"
+require "milter/manager/context"
+require "milter/manager/scheduler"
+require "milter/manager/threads"
+require "milter/manager/waiting"
+require "milter/manager/decision"
+require "milter/manager/decider"
 require "milter/manager/conditions"
 require "milter/manager/configuration"
 
@@ -26,6 +36,8 @@ module Milter
       def load_configuration(directory)
         @configuration = Configuration.new(directory)
         LoadGuard.watch { @configuration.load_main }
+        @plan = @configuration.plan
+        @n_workers = @configuration.manager.n_workers
         nil
       end
 
@@ -34,9 +46,12 @@ module Milter
         @configuration.dump_tuning + @configuration.conditions.each_value.map(&:dump).join
       end
 
-      # Run in each worker after it was forked: what must not be shared is opened here.
-      def start_worker(number)
+      # Be a worker's Ruby thread until the worker ends: what must not be shared is opened here,
+      # and conditions are decided.
+      def run_worker(number)
         @configuration.hooks.run_in_worker(number)
+        n_workers = @n_workers.zero? ? Etc.nprocessors : @n_workers
+        Decider.new(@plan, n_workers).run
         nil
       end
     end

@@ -31,14 +31,10 @@ module Milter
       end
 
       def check_condition(condition)
-        found = @conditions[condition]
-        unless found
-          known = @conditions.empty? ? "none is defined" : "known are #{@conditions.keys.join(', ')}"
-          raise ConfigurationError, "there is no applicable condition \"#{condition}\"; #{known}"
-        end
-        return if found.empty?
+        return if @conditions.key?(condition)
 
-        raise NotAvailable, "milter.applicable_conditions: \"#{condition}\" with its stoppers"
+        known = @conditions.empty? ? "none is defined" : "known are #{@conditions.keys.join(', ')}"
+        raise ConfigurationError, "there is no applicable condition \"#{condition}\"; #{known}"
       end
     end
   end

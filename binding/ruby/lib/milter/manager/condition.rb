@@ -5,18 +5,31 @@ module Milter
     # An applicable condition: blocks by step, each of which may stop a child.
     class Condition
       STEPS = %w[connect helo envelope_from envelope_recipient data header end_of_header body
-                 end_of_message].freeze
+                 end_of_message envelope].freeze
+      FALLBACKS = %i[apply stop temporary_failure].freeze
 
       # A block and the line that defined it.
       Stopper = Struct.new(:block, :origin)
 
-      attr_reader :name, :origin, :stoppers
+      attr_reader :name, :origin, :stoppers, :fallback
       attr_accessor :description
 
       def initialize(name, origin)
         @name = name
         @origin = origin
+        @fallback = :apply
         @stoppers = Hash.new { |hash, step| hash[step] = [] }
+      end
+
+      # What counts when a block raises or takes too long: the child takes part (:apply), is
+      # stopped (:stop), or the step is answered with a temporary failure.
+      def fallback=(value)
+        unless (value.is_a?(Symbol) || value.is_a?(String)) && FALLBACKS.include?(value.to_sym)
+          raise ConfigurationError, "condition.fallback: #{value.inspect} is none of " \
+                                    "#{FALLBACKS.map(&:inspect).join(', ')}"
+        end
+
+        @fallback = value.to_sym
       end
 
       STEPS.each do |step|
@@ -36,6 +49,7 @@ module Milter
       def dump
         lines = ["\ndefine_applicable_condition(#{name.dump}) do |condition| # #{origin}"]
         lines << "  condition.description = #{description.dump}" if description
+        lines << "  condition.fallback = #{fallback.inspect}" unless fallback == :apply
         stoppers.each do |step, all|
           all.each { |stopper| lines << "  # define_#{step}_stopper # #{stopper.origin}" }
         end

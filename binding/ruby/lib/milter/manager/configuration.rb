@@ -29,6 +29,11 @@ module Milter
         evaluate(File.join(@directory, MAIN_FILE))
       end
 
+      # What is decided for which child; only while the settings can be read.
+      def plan
+        Plan.new(defined_milters, @conditions)
+      end
+
       # Evaluate a file, or all that a pattern matches, in order of their names.
       # Relative paths are below the configuration directory.
       def load(path)

@@ -1,0 +1,390 @@
+/* decide.c - see decide.h
+ *
+ * What Ruby calls here may raise: nothing is held over a call that may. */
+#include "config.h"
+#include "binding/ruby/decide.h"
+
+#include <ev.h>
+#include <ruby/thread.h>
+
+#define READABLE 1 /* IO::READABLE … */
+#define PRIORITY 2
+#define WRITABLE 4
+
+typedef enum { ORDER_ASK, ORDER_CANCEL, ORDER_CLOSE } OrderKind;
+
+/* What the relay's thread wants. */
+typedef struct {
+    OrderKind kind;
+    guint64 id;           /* of a question to cancel, or a session to close */
+    MmQuestion *question; /* of ORDER_ASK */
+} Order;
+
+/* A descriptor or a time that some fiber waits for. */
+typedef struct {
+    guint id;
+    ev_io io;       /* when HAS_IO */
+    ev_timer timer; /* when HAS_TIMER */
+    gboolean has_io, has_timer;
+} Wait;
+
+typedef struct {
+    guint id;   /* of a Wait */
+    int events; /* READABLE …, 0: the time is over */
+} Fired;
+
+static GMutex lock;                      /* of ORDERS and of LOOP's beginning and end */
+static GQueue orders = G_QUEUE_INIT;     /* Order */
+static struct ev_loop *loop;             /* NULL outside of a worker */
+static ev_async woken;
+static ev_io end_watch;
+static gboolean has_ended;
+static GHashTable *waits;                /* id → Wait */
+static GArray *fired;                    /* Fired */
+static guint last_id;
+static GHashTable *questions;            /* those that Ruby has, by address of their id */
+static MmAnswered answered_func;
+static gpointer answered_data;
+
+/* --- from the relay's thread --- */
+
+static void
+push(OrderKind kind, guint64 id, MmQuestion *question)
+{
+    Order *order = g_new(Order, 1);
+
+    *order = (Order){ kind, id, question };
+    g_mutex_lock(&lock);
+    g_queue_push_tail(&orders, order);
+    if (loop)
+        ev_async_send(loop, &woken);
+    g_mutex_unlock(&lock);
+}
+
+void
+mm_decide_set_answered(MmAnswered answered, gpointer data)
+{
+    answered_func = answered;
+    answered_data = data;
+}
+
+void
+mm_decide_ask(MmQuestion *question)
+{
+    push(ORDER_ASK, question->id, question);
+}
+
+void
+mm_decide_cancel(guint64 question)
+{
+    push(ORDER_CANCEL, question, NULL);
+}
+
+void
+mm_decide_close_session(guint64 session)
+{
+    push(ORDER_CLOSE, session, NULL);
+}
+
+static Order *
+pop(void)
+{
+    Order *order;
+
+    g_mutex_lock(&lock);
+    order = g_queue_pop_head(&orders);
+    g_mutex_unlock(&lock);
+    return order;
+}
+
+static void
+hand_over(MmQuestion *question)
+{
+    g_hash_table_remove(questions, &question->id);
+    if (answered_func)
+        answered_func(question, answered_data);
+}
+
+/* --- waiting; the callbacks run without Ruby's lock --- */
+
+static void
+note_fired(Wait *wait, int events)
+{
+    Fired entry = { wait->id, events };
+
+    if (wait->has_io)
+        ev_io_stop(loop, &wait->io);
+    if (wait->has_timer)
+        ev_timer_stop(loop, &wait->timer);
+    g_array_append_val(fired, entry);
+}
+
+static void
+on_io(struct ev_loop *ev, ev_io *watch, int events)
+{
+    note_fired(watch->data, ((events & EV_READ) ? READABLE : 0) |
+                                ((events & EV_WRITE) ? WRITABLE : 0));
+}
+
+static void
+on_timer(struct ev_loop *ev, ev_timer *watch, int events)
+{
+    note_fired(watch->data, 0);
+}
+
+static void
+on_woken(struct ev_loop *ev, ev_async *watch, int events)
+{
+}
+
+static void
+on_end(struct ev_loop *ev, ev_io *watch, int events)
+{
+    ev_io_stop(ev, watch);
+    has_ended = TRUE;
+}
+
+static void
+free_wait(gpointer data)
+{
+    Wait *wait = data;
+
+    if (wait->has_io)
+        ev_io_stop(loop, &wait->io);
+    if (wait->has_timer)
+        ev_timer_stop(loop, &wait->timer);
+    g_free(wait);
+}
+
+static void *
+run_once(void *argument)
+{
+    ev_run(loop, *(gboolean *)argument ? EVRUN_ONCE : EVRUN_NOWAIT);
+    return NULL;
+}
+
+static void
+wake(void *argument)
+{
+    ev_async_send(loop, &woken);
+}
+
+/* poll(wait) -> [id, events, id, events, …], nil when the worker ends */
+static VALUE
+native_poll(VALUE self, VALUE may_wait)
+{
+    gboolean waits_now = RTEST(may_wait);
+    VALUE result;
+
+    if (waits_now)
+        rb_thread_call_without_gvl(run_once, &waits_now, wake, NULL);
+    else
+        run_once(&waits_now);
+    if (has_ended && fired->len == 0)
+        return Qnil;
+    result = rb_ary_new_capa((long)fired->len * 2);
+    for (guint i = 0; i < fired->len; i++) {
+        rb_ary_push(result, UINT2NUM(g_array_index(fired, Fired, i).id));
+        rb_ary_push(result, INT2FIX(g_array_index(fired, Fired, i).events));
+    }
+    g_array_set_size(fired, 0);
+    return result;
+}
+
+/* wait_for(fd or nil, events, seconds or nil) -> id */
+static VALUE
+native_wait_for(VALUE self, VALUE fd, VALUE events, VALUE seconds)
+{
+    int number = NIL_P(fd) ? -1 : NUM2INT(fd), mask = NUM2INT(events);
+    double time = NIL_P(seconds) ? -1 : NUM2DBL(seconds);
+    Wait *wait = g_new0(Wait, 1);
+
+    do
+        wait->id = ++last_id;
+    while (g_hash_table_contains(waits, GUINT_TO_POINTER(wait->id)));
+    if (number >= 0) {
+        wait->has_io = TRUE;
+        ev_io_init(&wait->io, on_io, number, ((mask & (READABLE | PRIORITY)) ? EV_READ : 0) |
+                                                 ((mask & WRITABLE) ? EV_WRITE : 0));
+        wait->io.data = wait;
+        ev_io_start(loop, &wait->io);
+    }
+    if (time >= 0) {
+        wait->has_timer = TRUE;
+        ev_now_update(loop);
+        ev_timer_init(&wait->timer, on_timer, time, 0.);
+        wait->timer.data = wait;
+        ev_timer_start(loop, &wait->timer);
+    }
+    g_hash_table_insert(waits, GUINT_TO_POINTER(wait->id), wait);
+    return UINT2NUM(wait->id);
+}
+
+/* unwait(id) */
+static VALUE
+native_unwait(VALUE self, VALUE id)
+{
+    g_hash_table_remove(waits, GUINT_TO_POINTER(NUM2UINT(id)));
+    return Qnil;
+}
+
+/* wake: from any Ruby thread, poll returns */
+static VALUE
+native_wake(VALUE self)
+{
+    g_mutex_lock(&lock);
+    if (loop)
+        ev_async_send(loop, &woken);
+    g_mutex_unlock(&lock);
+    return Qnil;
+}
+
+/* --- questions --- */
+
+static VALUE
+bytes(const void *data, gsize size)
+{
+    return rb_obj_freeze(rb_str_new(data, (long)size));
+}
+
+static VALUE
+describe(MmQuestion *question)
+{
+    VALUE children = rb_ary_new_capa(question->n_asked);
+    gsize n_statuses;
+    const void *statuses = g_bytes_get_data(question->statuses, &n_statuses);
+    VALUE result = rb_ary_new_capa(10);
+
+    for (guint i = 0; i < question->n_asked; i++)
+        rb_ary_push(children, UINT2NUM(question->asked[i].child));
+    rb_ary_push(result, ULL2NUM(question->id));
+    rb_ary_push(result, ULL2NUM(question->session));
+    rb_ary_push(result, INT2FIX(question->step));
+    rb_ary_push(result, question->facts ? bytes(question->facts->data, question->facts->len)
+                                        : rb_str_new(NULL, 0));
+    rb_ary_push(result,
+                question->items ? bytes(question->items->data, question->items->len) : Qnil);
+    rb_ary_push(result, bytes(statuses, n_statuses));
+    rb_ary_push(result, DBL2NUM(question->limit));
+    rb_ary_push(result, UINT2NUM(question->n_sessions));
+    rb_ary_push(result, ULL2NUM(question->seen));
+    rb_ary_push(result, children);
+    return result;
+}
+
+/* next_order -> nil, [question, …], [:cancel, id] or [:close, session] */
+static VALUE
+native_next_order(VALUE self)
+{
+    Order *order = pop();
+    MmQuestion *question;
+    guint64 id;
+    OrderKind kind;
+
+    if (!order)
+        return Qnil;
+    kind = order->kind;
+    id = order->id;
+    question = order->question;
+    g_free(order);
+    if (kind != ORDER_ASK)
+        return rb_ary_new_from_args(
+            2, ID2SYM(rb_intern(kind == ORDER_CANCEL ? "cancel" : "close")), ULL2NUM(id));
+    g_hash_table_insert(questions, &question->id, question);
+    return describe(question);
+}
+
+static void
+take_macros(MmQuestion *question, VALUE macros)
+{
+    for (long i = 0; i < RARRAY_LEN(macros); i++) {
+        VALUE entry = rb_ary_entry(macros, i);
+        VALUE name = rb_ary_entry(entry, 1), value = rb_ary_entry(entry, 2);
+        MmSetMacro macro = { .child = NUM2UINT(rb_ary_entry(entry, 0)) };
+
+        /* Checked in Ruby: strings without NUL. */
+        macro.name = g_strndup(RSTRING_PTR(name), (gsize)RSTRING_LEN(name));
+        macro.value = g_strndup(RSTRING_PTR(value), (gsize)RSTRING_LEN(value));
+        if (!question->macros)
+            question->macros = g_array_new(FALSE, FALSE, sizeof(MmSetMacro));
+        g_array_append_val(question->macros, macro);
+    }
+}
+
+/* answer(id, decisions, [[child, name, value], …]) */
+static VALUE
+native_answer(VALUE self, VALUE id, VALUE decisions, VALUE macros)
+{
+    guint64 number = NUM2ULL(id);
+    MmQuestion *question = g_hash_table_lookup(questions, &number);
+
+    if (!question)
+        return Qfalse;
+    for (guint i = 0; i < question->n_asked; i++)
+        question->asked[i].decision = NUM2INT(rb_ary_entry(decisions, i));
+    if (!NIL_P(macros))
+        take_macros(question, macros);
+    hand_over(question);
+    return Qtrue;
+}
+
+void
+mm_decide_define(VALUE native)
+{
+    rb_define_singleton_method(native, "poll", native_poll, 1);
+    rb_define_singleton_method(native, "wait_for", native_wait_for, 3);
+    rb_define_singleton_method(native, "unwait", native_unwait, 1);
+    rb_define_singleton_method(native, "wake", native_wake, 0);
+    rb_define_singleton_method(native, "next_order", native_next_order, 0);
+    rb_define_singleton_method(native, "answer", native_answer, 3);
+}
+
+/* --- life --- */
+
+void
+mm_decide_open(int wake_fd)
+{
+    struct ev_loop *made = ev_loop_new(EVFLAG_NOENV);
+
+    waits = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, free_wait);
+    questions = g_hash_table_new(g_int64_hash, g_int64_equal);
+    fired = g_array_new(FALSE, FALSE, sizeof(Fired));
+    ev_async_init(&woken, on_woken);
+    ev_async_start(made, &woken);
+    ev_io_init(&end_watch, on_end, wake_fd, EV_READ);
+    ev_io_start(made, &end_watch);
+    has_ended = FALSE;
+    g_mutex_lock(&lock);
+    loop = made;
+    g_mutex_unlock(&lock);
+}
+
+void
+mm_decide_close(void)
+{
+    struct ev_loop *ended = loop;
+    GHashTableIter iter;
+    gpointer question;
+    Order *order;
+
+    g_hash_table_remove_all(waits);
+    g_mutex_lock(&lock);
+    loop = NULL;
+    g_mutex_unlock(&lock);
+    g_clear_pointer(&waits, g_hash_table_unref);
+    ev_io_stop(ended, &end_watch);
+    ev_async_stop(ended, &woken);
+    ev_loop_destroy(ended);
+    while ((order = pop())) {
+        if (order->question && answered_func)
+            answered_func(order->question, answered_data);
+        g_free(order);
+    }
+    g_hash_table_iter_init(&iter, questions);
+    while (g_hash_table_iter_next(&iter, NULL, &question)) {
+        if (answered_func)
+            answered_func(question, answered_data);
+    }
+    g_clear_pointer(&questions, g_hash_table_unref);
+    g_array_unref(fired);
+}

@@ -1,0 +1,65 @@
+# frozen_string_literal: true
+
+module Milter
+  module Manager
+    # The session ended, or its message: raised in conditions that still wait.
+    class SessionClosed < Exception; end # rubocop:disable Lint/InheritException -- not to be rescued by chance
+
+    # A condition took longer than it may.
+    class ConditionTimeout < Exception; end # rubocop:disable Lint/InheritException -- the same
+
+    # One question: the children asked about, and what was decided for each.
+    class Decision < Scheduler::Task
+      APPLY = 0
+      STOP = 1
+      TEMPORARY_FAILURE = 2
+
+      # An answer that may hold for other children.
+      Shared = Struct.new(:done, :value, :shareable, :macros_read, :waiting)
+
+      attr_reader :id, :session, :step, :children, :results, :deadline, :limit, :shared, :macros
+      attr_accessor :timer, :is_expired, :is_closed, :items
+
+      def initialize(id, session, step, children, limit)
+        super()
+        @id = id
+        @session = session
+        @step = step
+        @children = children
+        @limit = limit
+        @deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + limit
+        @results = Array.new(children.length, APPLY)
+        @next = 0
+        @n_done = 0
+        @shared = {}
+        @macros = nil
+      end
+
+      # The position of a child nobody works on yet; nil when there is none.
+      def take
+        return nil if @next >= @children.length
+
+        @next += 1
+        @next - 1
+      end
+
+      def pending?
+        @next < @children.length
+      end
+
+      def finish(position, result)
+        @results[position] = result
+        @n_done += 1
+      end
+
+      def done?
+        @n_done == @children.length
+      end
+
+      def set_macros(child, macros)
+        @macros ||= []
+        macros.each { |name, value| @macros << [child, name, value] }
+      end
+    end
+  end
+end

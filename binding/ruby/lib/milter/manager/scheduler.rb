@@ -1,0 +1,219 @@
+# frozen_string_literal: true
+
+module Milter
+  module Manager
+    # Ruby's Fiber::Scheduler on the loop of decide.c: what waits in a fiber suspends only that.
+    #
+    # The loop is the thread's root fiber; hooks transfer to it, never yield: inside a nested
+    # fiber that would return to the user's code.
+    class Scheduler
+      # One fiber that waits, and for whose task.
+      Wait = Struct.new(:fiber, :task)
+
+      # A time limit of timeout_after: raised into whatever of the task waits then.
+      Limit = Struct.new(:task, :error)
+
+      # What runs in fibers for one purpose; a plain one for Fiber.schedule in the loop.
+      class Task
+        attr_reader :waits
+
+        def initialize
+          @waits = []
+        end
+
+        # Seconds on the monotonic clock until which it may compute; nil: no limit.
+        def deadline = nil
+      end
+
+      attr_reader :task, :computing_since
+
+      def initialize
+        @root = Fiber.current
+        @waits = {}   # by id of Native.wait_for: Wait, Limit or Proc
+        @blocked = {} # Wait by fiber
+        @ready = []   # fibers of other threads' doing
+        @task = nil
+      end
+
+      # --- the loop's side ---
+
+      # Wait for whatever comes first, if MAY_WAIT, and let it go on; nil when the worker ends.
+      def turn(may_wait)
+        fired = Native.poll(may_wait && @ready.empty?)
+        return nil unless fired
+
+        fired.each_slice(2) { |id, events| fire(id, events) }
+        resume_ready unless @ready.empty?
+        true
+      end
+
+      # Run the block in a fiber for TASK until it waits.
+      def start(task, &block)
+        fiber = Fiber.new(blocking: false, &block)
+        enter(task) { fiber.transfer }
+        fiber
+      end
+
+      # Call the block in SECONDS; an id for Native.unwait through #forget.
+      def after(seconds, &block)
+        id = Native.wait_for(nil, 0, seconds)
+        @waits[id] = block
+        id
+      end
+
+      def forget(id)
+        Native.unwait(id)
+        @waits.delete(id)
+      end
+
+      # Raise in all fibers of TASK that wait.
+      def interrupt(task, error)
+        task.waits.dup.each { |wait| resume(wait, error) if task.waits.include?(wait) }
+      end
+
+      # --- hooks ---
+
+      def io_wait(io, events, timeout = nil)
+        wait(io.fileno, events, timeout)
+      end
+
+      def kernel_sleep(seconds = nil)
+        wait(nil, 0, seconds)
+        true
+      end
+
+      def block(_blocker, timeout = nil)
+        fiber = Fiber.current
+        wait(nil, 0, timeout, fiber) ? true : false
+      end
+
+      # From any thread.
+      def unblock(_blocker, fiber)
+        @ready << fiber
+        Native.wake
+      end
+
+      def timeout_after(seconds, error_class = nil, *arguments)
+        return yield(seconds) unless seconds
+
+        error = (error_class || Timeout::Error).new(*(arguments.empty? ? ["execution expired"] : arguments))
+        id = Native.wait_for(nil, 0, seconds)
+        @waits[id] = Limit.new(@task, error)
+        begin
+          yield seconds
+        ensure
+          forget(id)
+        end
+      end
+
+      def address_resolve(host)
+        Milter.in_thread do
+          Addrinfo.getaddrinfo(host, nil).map(&:ip_address).uniq
+        rescue SocketError
+          []
+        end
+      end
+
+      def process_wait(pid, flags)
+        Thread.new { Process::Status.wait(pid, flags) }.value
+      end
+
+      def io_select(readers, writers, errors, timeout = nil)
+        Waiting.select(self, readers, writers, errors, timeout)
+      end
+
+      def fiber(&block)
+        task = @task || Task.new
+        fiber = Fiber.new(blocking: false, &block)
+        # Later, so that a fiber is only ever entered from the loop.
+        @blocked[fiber] = Wait.new(fiber, task)
+        unblock(nil, fiber)
+        fiber
+      end
+
+      def close; end
+      def run; end
+
+      # Suspend until one of several descriptors; the events by descriptor's position.
+      def wait_any(descriptors, timeout)
+        wait = Wait.new(Fiber.current, @task)
+        ids = descriptors.map { |fd, events| register(fd, events, nil, wait) }
+        timer = register(nil, 0, timeout, wait) if timeout
+        fired = suspend(wait) # the id
+        position = ids.index(fired.first)
+        position && [position, fired.last]
+      ensure
+        [*ids, *timer].each { |id| forget(id) }
+      end
+
+      private
+
+      # Suspend until EVENTS or the time; the events, or false.
+      def wait(descriptor, events, timeout, blocked = nil)
+        wait = Wait.new(Fiber.current, @task)
+        id = register(descriptor, events, timeout, wait) if descriptor || timeout
+        @blocked[blocked] = wait if blocked
+        result = suspend(wait)
+        return true if result == :unblocked
+
+        result.last.zero? ? false : result.last
+      ensure
+        forget(id) if id
+        @blocked.delete(blocked) if blocked
+      end
+
+      def register(descriptor, events, timeout, wait)
+        id = Native.wait_for(descriptor, events, timeout && [timeout, 0].max)
+        @waits[id] = wait
+        id
+      end
+
+      # To the loop and back.
+      def suspend(wait)
+        wait.task&.waits&.push(wait)
+        result = @root.transfer
+        raise result if result.is_a?(Exception)
+
+        result
+      ensure
+        wait.task&.waits&.delete(wait)
+      end
+
+      def fire(id, events)
+        case (wait = @waits[id])
+        when Wait then resume(wait, [id, events])
+        when Proc
+          @waits.delete(id)
+          Native.unwait(id)
+          wait.call
+        when Limit
+          waiting = wait.task&.waits&.last
+          resume(waiting, wait.error) if waiting
+        end
+      end
+
+      def resume_ready
+        ready = @ready
+        @ready = []
+        ready.each do |fiber|
+          wait = @blocked.delete(fiber)
+          resume(wait, :unblocked) if wait
+        end
+      end
+
+      def resume(wait, value)
+        enter(wait.task) { wait.fiber.transfer(value) }
+      end
+
+      # The fiber computes until it waits or ends.
+      def enter(task)
+        @task = task
+        @computing_since = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+        yield
+      ensure
+        @computing_since = nil
+        @task = nil
+      end
+    end
+  end
+end

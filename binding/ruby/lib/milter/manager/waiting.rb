@@ -1,0 +1,129 @@
+# frozen_string_literal: true
+
+require "timeout"
+
+module Milter
+  module Manager
+    # Waits of Ruby that know nothing of schedulers (on 3.1), made to ask ours.  Outside of a
+    # condition's fiber nothing changes.
+    module Waiting
+      module_function
+
+      # Whether the current fiber may be suspended.
+      def scheduler
+        Fiber.current_scheduler
+      end
+
+      def select(scheduler, readers, writers, errors, timeout)
+        entries = [[readers, IO::READABLE], [writers, IO::WRITABLE], [errors, IO::PRIORITY]]
+                  .flat_map { |ios, events| (ios || []).map { |io| [io, events] } }
+        descriptors = entries.map { |io, events| [io.to_io.fileno, events] }
+        found = scheduler.wait_any(descriptors, timeout)
+        return nil unless found
+
+        # What else is ready by now, without waiting.
+        Thread.new { IO.select_in_kernel(readers, writers, errors, 0) }.value ||
+          single(entries[found.first])
+      end
+
+      def single(entry)
+        [IO::READABLE, IO::WRITABLE, IO::PRIORITY].map { |events| entry.last == events ? [entry.first] : [] }
+      end
+
+      # IO.select and Kernel#select
+      module Select
+        def select(readers, writers = nil, errors = nil, timeout = nil)
+          scheduler = Waiting.scheduler
+          return super unless scheduler
+          # What is ready needs no waiting; bytes in Ruby's own buffers count, too.
+          now = super(readers, writers, errors, 0)
+          return now if now || timeout == 0
+
+          Waiting.select(scheduler, readers, writers, errors, timeout)
+        end
+      end
+
+      # File#flock
+      module Lock
+        def flock(operation)
+          return super unless Waiting.scheduler && (operation & File::LOCK_NB).zero?
+
+          Milter.in_thread { super(operation) }
+        end
+      end
+
+      # Opening a FIFO waits for the other end.
+      module Open
+        def open(path, *arguments, **options, &block)
+          return super unless Waiting.scheduler && Waiting.fifo?(path)
+
+          file = Milter.in_thread { super(path, *arguments, **options, &nil) }
+          return file unless block
+
+          begin
+            yield file
+          ensure
+            file.close unless file.closed?
+          end
+        end
+      end
+
+      def fifo?(path)
+        (path.is_a?(String) || path.respond_to?(:to_path)) && File.pipe?(path)
+      rescue SystemCallError, ArgumentError
+        false
+      end
+
+      # Enumerator#next runs its block in a fiber that cannot be suspended; this one can.
+      module External
+        def next
+          return super unless Waiting.scheduler || @external
+
+          value = peek
+          @ahead = nil
+          value
+        end
+
+        def peek
+          return super unless Waiting.scheduler || @external
+
+          @ahead ||= advance
+          raise StopIteration, "iteration reached an end" if @ahead.empty?
+
+          @ahead.first
+        end
+
+        def rewind
+          @external = @ahead = nil
+          super
+        end
+
+        private
+
+        def advance
+          @external ||= Fiber.new(blocking: false) do
+            each { |*values| Fiber.yield([values.length > 1 ? values : values.first]) }
+            []
+          end
+          @external.alive? ? @external.resume : []
+        end
+      end
+
+      # Once, in the worker.
+      def install
+        class << IO
+          alias_method :select_in_kernel, :select
+          prepend Select
+          prepend Open
+        end
+        class << File
+          prepend Open
+        end
+        Kernel.prepend(Select)
+        Object.prepend(Module.new) # Kernel's own copies are looked up through Object
+        File.prepend(Lock)
+        Enumerator.prepend(External)
+      end
+    end
+  end
+end
