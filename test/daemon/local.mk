@@ -1,4 +1,5 @@
 # test/daemon - the real program: its processes, files and configuration
-DAEMON_TESTS = test/daemon/test-conditions test/daemon/test-config test/daemon/test-files test/daemon/test-processes
+DAEMON_TESTS = test/daemon/test-conditions test/daemon/test-config test/daemon/test-files test/daemon/test-processes \
+	test/daemon/test-waiting
 TESTS += $(DAEMON_TESTS)
 EXTRA_DIST += $(DAEMON_TESTS) test/daemon/harness.rb test/daemon/milter.rb

@@ -163,11 +163,12 @@ module Milter
       # An answer that was computed for another child, if it holds for this one.
       def shared(decision, context, stopper)
         answer = decision.shared[stopper]
-        answer = wait_for(answer) if answer && !answer.done
+        # What turned out to be that child's own is not waited for.
+        answer = wait_for(answer) if answer && !answer.done && answer.context.shareable?
         return answer.value if answer&.done && answer.shareable && !(answer.macros_read && context.own_macros?)
         return ask(decision, context, stopper, arguments_for(decision, stopper)) if answer
 
-        answer = decision.shared[stopper] = Decision::Shared.new(false, nil, false, false, nil)
+        answer = decision.shared[stopper] = Decision::Shared.new(context, false)
         compute(decision, context, stopper, answer)
       end
 
@@ -273,9 +274,11 @@ module Milter
         task = @scheduler.task
         since = @scheduler.computing_since
         deadline = task&.deadline
-        return unless since && deadline
+        return unless since && deadline && !task.was_raised
         return if Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
 
+        # Once: what is kept waiting by the condition would hit somebody else later.
+        task.was_raised = true
         task.is_expired = true
         decider.raise(ConditionTimeout, format("computed for more than %.1f s", task.limit))
       end

@@ -15,10 +15,10 @@ module Milter
       TEMPORARY_FAILURE = 2
 
       # An answer that may hold for other children.
-      Shared = Struct.new(:done, :value, :shareable, :macros_read, :waiting)
+      Shared = Struct.new(:context, :done, :value, :shareable, :macros_read, :waiting)
 
       attr_reader :id, :session, :step, :children, :results, :deadline, :limit, :shared, :macros
-      attr_accessor :timer, :is_expired, :is_closed, :items
+      attr_accessor :timer, :is_expired, :was_raised, :is_closed, :items
 
       def initialize(id, session, step, children, limit)
         super()

@@ -77,8 +77,9 @@ module Milter
         wait(io.fileno, events, timeout)
       end
 
+      # Ends early by unblock: a ConditionVariable's waiting is a sleep to Ruby.
       def kernel_sleep(seconds = nil)
-        wait(nil, 0, seconds)
+        wait(nil, 0, seconds, Fiber.current)
         true
       end
 
