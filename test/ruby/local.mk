@@ -1,4 +1,9 @@
 # test/ruby - the Ruby part without the daemon
-RUBY_TESTS = test/ruby/test-connect-conditions
+RUBY_TESTS = \
+	test/ruby/test-combinations \
+	test/ruby/test-connect-conditions \
+	test/ruby/test-dnsbl \
+	test/ruby/test-message-conditions \
+	test/ruby/test-postfix-tables
 TESTS += $(RUBY_TESTS)
-EXTRA_DIST += $(RUBY_TESTS) test/ruby/support.rb
+EXTRA_DIST += $(RUBY_TESTS) test/ruby/name_server.rb test/ruby/support.rb

@@ -101,13 +101,14 @@ end
 # A context as blocks get it; what a test needs of it is given by hand.
 class FakeContext
   attr_reader :name, :macros
-  attr_accessor :n_processing_sessions, :mail_parameters
+  attr_accessor :n_processing_sessions, :declared_size, :seen_size
 
-  def initialize(name: "child", macros: {}, sessions: 0, mail_parameters: "")
+  def initialize(name: "child", macros: {}, sessions: 0, declared_size: nil)
     @name = name
     @macros = macros
     @n_processing_sessions = sessions
-    @mail_parameters = mail_parameters
+    @declared_size = declared_size
+    @seen_size = 0
   end
 
   def [](name) = @macros[name.delete("{}")]

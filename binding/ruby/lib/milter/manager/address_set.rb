@@ -12,7 +12,7 @@ module Milter
         def parse(text)
           return native(text) if text.is_a?(IPAddr)
 
-          text = text.to_s.b.strip.sub(/\A\[(.*)\]\z/m, '\1').sub(/\AIPv6:/i, "").sub(/%[^\/]*/, "")
+          text = text.to_s.b.strip.sub(%r{\A\[(.*)\](/\d+)?\z}m, "\\1\\2").sub(/\AIPv6:/i, "").sub(/%[^\/]*/, "")
           return nil unless text.match?(%r{\A[0-9A-Fa-f:.]+(?:/[0-9.]+)?\z})
 
           native(IPAddr.new(text))

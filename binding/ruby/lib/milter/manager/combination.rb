@@ -7,10 +7,10 @@ module Milter
     # will not be asked again: at its last step, or, where that step comes several times (a
     # recipient, a header, a piece of the body), at the next one that comes once.
     class Combination
-      ORDER = %w[connect helo envelope_from envelope_recipient envelope data header end_of_header
+      ORDER = %w[connect helo envelope_from envelope_recipient data envelope header end_of_header
                  body end_of_message].freeze
       OF_SESSION = %w[connect helo].freeze
-      DECIDED_AT = { "envelope_recipient" => "data", "header" => "end_of_header",
+      DECIDED_AT = { "envelope_recipient" => "envelope", "header" => "end_of_header",
                      "body" => "end_of_message" }.freeze
 
       # What each member has come to for one child.

@@ -106,6 +106,10 @@ module Milter
 
       private
 
+      def defaults
+        { name_servers: nil, threshold: 1, timeout: 5 }
+      end
+
       # The block's value; children that ask for the same address at the same time share it.
       def once(address)
         key = address.to_i

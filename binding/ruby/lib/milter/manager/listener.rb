@@ -71,10 +71,11 @@ module Milter
       def port(context, socket_address)
         told = Integer(context["daemon_port"].to_s, 10, exception: false)
         return told if told
-        return 0 if socket_address.respond_to?(:port) && socket_address.port.to_i.zero?
+        return 0 if socket_address.unix?
 
         address = AddressSet.of(socket_address)
         return nil unless address
+        return 0 if socket_address.port.zero? # Postfix says so of what came without SMTP
 
         found = @table.local_end(address, socket_address.port)
         found && found[1]

@@ -35,8 +35,9 @@ module Milter
       end
 
       def match(pattern, address)
-        same = pattern.network.family == address.family && pattern.network.include?(address)
-        same != pattern.negated
+        # As in Postfix, "!" does not reach across the families.
+        pattern.network.family == address.family &&
+          pattern.network.include?(address) != pattern.negated
       end
     end
   end

@@ -15,7 +15,7 @@ module Milter
           next if line.match?(/\A\s*(?:#|\z)/n)
 
           if line.match?(/\A\s/n) && lines.any?
-            lines.last[0] << " " << line.strip
+            lines.last[0] << line.rstrip
           else
             lines << [line.strip, number]
           end

@@ -9,24 +9,11 @@ module Milter
         @test = test
       end
 
-      # Each recipient is tested when it comes; whether the children go on is decided when
-      # all are known, so that an accepted message was seen by them with all or with none.
+      # Decided when all recipients are known: a child sees a message for all or not at all.
       def define_stoppers(condition)
-        condition.define_envelope_from_stopper do |context, _from|
-          ConditionState.store(context, self, false)
-          false
+        condition.define_envelope_stopper do |context, _sender, recipients|
+          !recipients.all? { |recipient| @test.call(context, recipient) }
         end
-        condition.define_envelope_recipient_stopper do |context, recipient|
-          ConditionState.store(context, self, true) unless failed?(context) || @test.call(context, recipient)
-          false
-        end
-        condition.define_data_stopper { |context| failed?(context) }
-      end
-
-      private
-
-      def failed?(context)
-        ConditionState.fetch(context, self) { false }
       end
     end
   end

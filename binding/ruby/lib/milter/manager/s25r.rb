@@ -70,12 +70,11 @@ module Milter
         NO_NAME.match?(host) || PATTERNS.any? { |pattern| pattern.match?(host) }
       end
 
-      def dump
-        ("s25r.only_check_ipv4 = true # default\n" unless @calls.any? { |call| call.text[/only_check/] })
-          .to_s + super
-      end
-
       private
+
+      def defaults
+        { only_check_ipv4: true }
+      end
 
       def add(list, method, object, block)
         list << Matcher.of(object, block)

@@ -4,8 +4,6 @@ module Milter
   module Manager
     # Messages of certain sizes: as the client declared (SIZE= at MAIL) and as seen.
     class SizeRange < Tunable
-      DECLARED = /\ASIZE=(\d{1,20})\z/in
-
       # @param name [String] of the condition
       def initialize(name)
         super("size(#{name.dump})")
@@ -30,40 +28,27 @@ module Milter
       # A child is stopped as soon as the message is known to be too large.
       def define_stoppers(condition)
         condition.description ||= "Apply a milter only to mail of certain sizes"
-        condition.define_envelope_from_stopper do |context, _from|
-          ConditionState.store(context, self, 0)
-          too_large?(declared(context))
+        condition.define_envelope_from_stopper { |context, _from| too_large?(context) }
+        condition.define_header_stopper { |context, _name, _value| too_large?(context) }
+        condition.define_body_stopper { |context, _chunk| too_large?(context) }
+        condition.define_end_of_message_stopper do |context|
+          too_large?(context) || too_small?(context)
         end
-        condition.define_header_stopper do |context, name, value|
-          too_large?(add(context, name.bytesize + value.bytesize + 3))
-        end
-        condition.define_body_stopper { |context, chunk| too_large?(add(context, chunk.bytesize)) }
-        condition.define_end_of_message_stopper { |context| too_small?(add(context, 0)) }
-      end
-
-      def dump
-        super + %w[maximum minimum].map do |item|
-          instance_variable_get("@#{item}") ? "" : "#{@word}.#{item} = nil # default\n"
-        end.join
       end
 
       private
 
-      def too_large?(bytes)
-        !@maximum.nil? && bytes > @maximum
+      def defaults
+        { maximum: nil, minimum: nil }
       end
 
-      def too_small?(bytes)
-        !@minimum.nil? && bytes < @minimum
+      # What the client declared, or what came, where that is more.
+      def too_large?(context)
+        !@maximum.nil? && [context.declared_size.to_i, context.seen_size].max > @maximum
       end
 
-      # What SIZE= said, 0 when it said nothing.
-      def declared(context)
-        context.mail_parameters.to_s.b.split.filter_map { |word| word[DECLARED, 1] }.first.to_i
-      end
-
-      def add(context, bytes)
-        ConditionState.store(context, self, ConditionState.fetch(context, self) { 0 } + bytes)
+      def too_small?(context)
+        !@minimum.nil? && context.seen_size < @minimum
       end
     end
   end

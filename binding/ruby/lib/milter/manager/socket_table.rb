@@ -9,6 +9,9 @@ module Milter
     class SocketTable
       FILES = %w[/proc/net/tcp /proc/net/tcp6].freeze
 
+      # Established, and closed by the other side; what is only waiting out its time does not count.
+      OPEN = %w[01 08].freeze
+
       def initialize(files = FILES)
         @files = files
       end
@@ -18,8 +21,8 @@ module Milter
         wanted = keys(address, port)
         @files.each do |file|
           each_line(file) do |line|
-            _, local, remote = line.split(" ", 4)
-            return decode(local) if wanted.include?(remote)
+            _, local, remote, state = line.split(" ", 5)
+            return decode(local) if wanted.include?(remote) && OPEN.include?(state)
           end
         end
         nil

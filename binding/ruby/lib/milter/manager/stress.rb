@@ -34,11 +34,11 @@ module Milter
         threshold.positive? && context.n_processing_sessions >= threshold
       end
 
-      def dump
-        @threshold ? super : "#{super}stress.threshold_n_connections = nil # default\n"
-      end
-
       private
+
+      def defaults
+        { threshold_n_connections: nil }
+      end
 
       def limits_of(postfix)
         of_mta = case postfix

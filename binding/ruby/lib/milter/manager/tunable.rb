@@ -14,10 +14,12 @@ module Milter
         @calls = []
       end
 
-      # For --show-config: what was called, each with its origin.  Calls that took a block
-      # cannot be written again and are comments.
+      # For --show-config: what was called, each with its origin, after the defaults of what
+      # was not set.  Calls that took a block cannot be written again and are comments.
       def dump
-        @calls.map { |call| "#{call.text} # #{call.origin}\n" }.join
+        unset = defaults.reject { |item, _| @calls.any? { |call| call.text.start_with?(setting(item)) } }
+        unset.map { |item, value| "#{setting(item)}#{literal(value)} # default\n" }.join +
+          @calls.map { |call| "#{call.text} # #{call.origin}\n" }.join
       end
 
       def inspect
@@ -25,6 +27,15 @@ module Milter
       end
 
       private
+
+      # Items that are set with "=", and their defaults.
+      def defaults
+        {}
+      end
+
+      def setting(item)
+        "#{@word}.#{item} = "
+      end
 
       # Note that METHOD was called with ARGUMENTS; ones that cannot be written become a comment.
       def note(method, *arguments)
@@ -35,7 +46,7 @@ module Milter
 
       # The same for an assignment; only the last one counts.
       def note_set(item, value)
-        prefix = "#{@word}.#{item} = "
+        prefix = setting(item)
         @calls.reject! { |call| call.text.start_with?(prefix) }
         @calls << Call.new("#{prefix}#{literal(value)}", Source.here)
       end
