@@ -57,6 +57,7 @@ module Milter
           next if stopped?(progress, member)
 
           stopped << member if member_stops?(member, step, context, arguments)
+          break if settled?(step, progress, member) # the others need not be asked
         end
         stop?(step, progress)
       end
@@ -81,6 +82,10 @@ module Milter
     class AllOf < Combination
       private
 
+      def settled?(_step, progress, member)
+        stopped?(progress, member)
+      end
+
       def stop?(_step, progress)
         @members.any? { |member| stopped?(progress, member) }
       end
@@ -90,6 +95,10 @@ module Milter
     class AnyOf < Combination
       private
 
+      def settled?(step, progress, member)
+        certain?(step, progress, member)
+      end
+
       def stop?(_step, progress)
         @members.all? { |member| stopped?(progress, member) }
       end
@@ -98,6 +107,10 @@ module Milter
     # The child takes part if no member holds.
     class NoneOf < Combination
       private
+
+      def settled?(step, progress, member)
+        certain?(step, progress, member)
+      end
 
       def stop?(step, progress)
         @members.any? { |member| certain?(step, progress, member) }

@@ -17,7 +17,7 @@ module Milter
 
       # Load; conditions "Stress Notify" and "No Stress".
       def stress
-        @stress ||= tune(Stress.new(-> { manager.max_connections }))
+        @stress ||= tune(Stress.new)
       end
 
       # Trusted senders; condition "Trust".
@@ -122,6 +122,11 @@ module Milter
         milters = policy.milters || defined_milters
         @policies.add(policy, milters)
         apply(Policies::CONDITION, milters)
+      end
+
+      # Take over the settings that conditions need; sessions cannot read them.
+      def settle_conditions
+        stress.settle(manager.max_connections)
       end
 
       # For --show-config: what tunes conditions.

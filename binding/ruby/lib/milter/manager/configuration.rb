@@ -27,6 +27,7 @@ module Milter
       # Evaluate the main file, and with it what it loads.
       def load_main
         evaluate(File.join(@directory, MAIN_FILE))
+        settle_conditions
       end
 
       # What is decided for which child; only while the settings can be read.

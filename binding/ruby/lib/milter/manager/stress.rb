@@ -4,11 +4,10 @@ module Milter
   module Manager
     # Whether the MTA is nearly full: whether sessions reach a threshold.
     class Stress < Tunable
-      # @param max_connections [#call] manager.max_connections
       # @param limits an object with MTALimits' functions
-      def initialize(max_connections = -> { 0 }, limits = MTALimits)
+      def initialize(limits = MTALimits)
         super("stress")
-        @max_connections = max_connections
+        @max_connections = 0
         @limits = limits
         @threshold = nil
         @detected = {}
@@ -19,6 +18,11 @@ module Milter
       def threshold_n_connections=(number)
         @threshold = check_number(:threshold_n_connections, number, nil_allowed: true)
         note_set(:threshold_n_connections, number)
+      end
+
+      # Know manager.max_connections, once the configuration is complete.
+      def settle(max_connections)
+        @max_connections = max_connections
       end
 
       # @param context a session's, to tell which MTA it is
@@ -46,7 +50,7 @@ module Milter
                  when false then @limits.sendmail
                  else @limits.postfix || @limits.sendmail
                  end
-        [@max_connections.call, of_mta].compact.select(&:positive?)
+        [@max_connections, of_mta].compact.select(&:positive?)
       end
 
       def three_quarters(limits)
