@@ -5,13 +5,14 @@ module Milter
     # Conditions combined by name.  A member *holds* for a child as long as none of its blocks
     # stopped it.  What needs a member to have stopped can be decided only when that member
     # will not be asked again: at its last step, or, where that step comes several times (a
-    # recipient, a header, a piece of the body), at the next one that comes once.
+    # header, a piece of the body), at the next one that comes once.  What a member says of a
+    # recipient holds for that recipient and is forgotten at the next.
     class Combination
       ORDER = %w[connect helo envelope_from envelope_recipient data envelope header end_of_header
                  body end_of_message].freeze
       OF_SESSION = %w[connect helo].freeze
-      DECIDED_AT = { "envelope_recipient" => "envelope", "header" => "end_of_header",
-                     "body" => "end_of_message" }.freeze
+      DECIDED_AT = { "header" => "end_of_header", "body" => "end_of_message" }.freeze
+      RECIPIENT = "envelope_recipient"
 
       # What each member has come to for one child.
       Progress = Struct.new(:stopped_in_session, :stopped_in_message)
@@ -52,6 +53,7 @@ module Milter
       def ask(step, context, arguments)
         progress = ConditionState.fetch(context, self) { Progress.new([], []) }
         progress.stopped_in_message = [] if step == "envelope_from"
+        before = progress.stopped_in_message.dup if step == RECIPIENT
         stopped = OF_SESSION.include?(step) ? progress.stopped_in_session : progress.stopped_in_message
         @members.each do |member|
           next if stopped?(progress, member)
@@ -60,6 +62,8 @@ module Milter
           break if settled?(step, progress, member) # the others need not be asked
         end
         stop?(step, progress)
+      ensure
+        progress.stopped_in_message = before if before
       end
 
       def member_stops?(member, step, context, arguments)
@@ -74,7 +78,10 @@ module Milter
       # Whether MEMBER holds and will not be asked again.
       def certain?(step, progress, member)
         last = @last[member]
-        !stopped?(progress, member) && (last.nil? || ORDER.index(step) >= ORDER.index(last))
+        return false if stopped?(progress, member)
+        return step == last if last == RECIPIENT
+
+        last.nil? || ORDER.index(step) >= ORDER.index(last)
       end
     end
 
