@@ -15,6 +15,9 @@ module Milter
         /\A(?:dhcp|dialup|ppp|[achrsvx]?dsl)[^.]*\d/in # 6: starts with the kind of line
       ].freeze
 
+      # The longest name there is in the DNS; what is longer would only cost time.
+      NAME_MAX = 255
+
       # No reverse name: "unknown" or the address in brackets.
       NO_NAME = /\A(?:unknown\z|\[)/in
 
@@ -63,7 +66,7 @@ module Milter
       def suspect?(host, socket_address)
         return false if @only_check_ipv4 && AddressSet.of(socket_address)&.ipv6?
 
-        host = host.to_s.b
+        host = host.to_s.byteslice(0, NAME_MAX).b
         return false if @white.any? { |matcher| matcher.match?(host) }
         return true if @black.any? { |matcher| matcher.match?(host) }
 
