@@ -56,7 +56,8 @@ push(OrderKind kind, guint64 id, MmQuestion *question)
     *order = (Order){ kind, id, question };
     g_mutex_lock(&lock);
     g_queue_push_tail(&orders, order);
-    if (loop)
+    /* To be forgotten is not urgent: with the next question is soon enough. */
+    if (loop && kind != ORDER_CLOSE)
         ev_async_send(loop, &woken);
     g_mutex_unlock(&lock);
 }
