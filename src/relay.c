@@ -568,6 +568,7 @@ restart(MmRelay *relay)
         } else if (member->peer && member->state != MM_MEMBER_FAILED) {
             milter_peer_quit(member->peer, TRUE);
             member->state = MM_MEMBER_ACTIVE;
+            member->skipped = 0;
         }
     }
     mm_relay_advance(relay);

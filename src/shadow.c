@@ -252,6 +252,7 @@ start_item(MmMember *member, Item *item)
     case ITEM_QUIT_NC:
         milter_peer_quit(member->peer, TRUE);
         member->state = MM_MEMBER_ACTIVE;
+        member->skipped = 0;
         milter_macros_clear(member->shadow->macros);
         break;
     }
