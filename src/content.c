@@ -341,7 +341,8 @@ adjust_pause(MmRelay *relay)
 {
     MmTransaction *transaction = relay->transaction;
     const MmMember *live = live_member(relay);
-    gboolean reads = live && !live->shadow && mm_member_is_reading(live);
+    gboolean reads = live && !live->shadow && mm_member_is_reading(live) &&
+                     !mm_verdict_is_set(&transaction->refusal);
 
     if (!transaction->is_paused && reads &&
         (live->unread > LIVE_QUEUE_MAX || (live->peer && milter_peer_is_full(live->peer)))) {
@@ -361,12 +362,12 @@ settle(MmRelay *relay)
     MmTransaction *transaction = relay->transaction;
     MilterStep owed = milter_session_owed(relay->session);
 
+    adjust_pause(relay);
     if (mm_verdict_is_set(&transaction->refusal)) {
         if (owed != MILTER_STEP_NONE)
             mm_relay_answer(relay, &transaction->refusal);
         return;
     }
-    adjust_pause(relay);
     if (owed == MILTER_STEP_EOM) {
         if (transaction->turn >= relay->n_members)
             mm_delivery_start(relay);
