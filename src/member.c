@@ -479,6 +479,11 @@ mm_member_takes_part(MmMember *member, MilterStep step)
     switch (member->state) {
     case MM_MEMBER_ACTIVE:
         break;
+    case MM_MEMBER_ACCEPTED_MESSAGE:
+        /* Postfix' HELO in a transaction comes before the ABORT that ends it. */
+        if (step != MILTER_STEP_HELO && step != MILTER_STEP_CONNECT)
+            return FALSE;
+        break;
     case MM_MEMBER_REFUSED_MESSAGE:
         if (step != MILTER_STEP_UNKNOWN && step != MILTER_STEP_HELO)
             return FALSE;
