@@ -124,8 +124,10 @@ send_connect(MilterServer *server, Play *play, gconstpointer data)
 {
     const Options *options = play->options;
     const MilterConnect connect = { options->client, SMFIA_INET, 25000, options->address };
-    const char *const macros[] = { "j", "milter-send.example", "client_addr", options->address,
-                                   "client_name", options->client, NULL };
+    const char *const macros[] = { "j",           "milter-send.example",
+                                   "client_addr", options->address,
+                                   "client_name", options->client,
+                                   NULL };
 
     milter_server_set_macros(server, MILTER_STEP_CONNECT, macros);
     return milter_server_connect(server, &connect);
@@ -282,8 +284,10 @@ static void
 print_verdict(const Play *play, Verdict verdict)
 {
     static const char *const names[] = {
-        [ACCEPTED] = "accepted",  [REFUSED] = "refused",
-        [REFUSED_FOR_NOW] = "refused for now", [DISCARDED] = "discarded",
+        [ACCEPTED] = "accepted",
+        [REFUSED] = "refused",
+        [REFUSED_FOR_NOW] = "refused for now",
+        [DISCARDED] = "discarded",
     };
 
     printf("verdict: %s\n", names[verdict]);

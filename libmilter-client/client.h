@@ -89,8 +89,7 @@ typedef struct {
      * to come later is no longer wanted. */
     void (*abort)(MilterClientSession *session, gpointer data);
     /* An SMTP command that the MTA does not know. */
-    MilterClientAnswer (*unknown)(MilterClientSession *session, const char *command,
-                                  gpointer data);
+    MilterClientAnswer (*unknown)(MilterClientSession *session, const char *command, gpointer data);
     /* The SMTP session is over: WHY is NULL after a proper QUIT, else for a log line. */
     void (*close)(MilterClientSession *session, const char *why, gpointer data);
 } MilterClientSteps;
@@ -160,8 +159,7 @@ gboolean milter_client_insert_header(MilterClientSession *session, guint32 index
 /* The INDEX-th header (from 1) of that name; added where there is none. */
 gboolean milter_client_change_header(MilterClientSession *session, const char *name, guint32 index,
                                      const char *value);
-gboolean milter_client_delete_header(MilterClientSession *session, const char *name,
-                                     guint32 index);
+gboolean milter_client_delete_header(MilterClientSession *session, const char *name, guint32 index);
 /* A new body, in as many calls as wanted; lines end with CRLF.  One call of SIZE 0 is an empty
  * body.  Kept in memory and sent with the answer, since other changes must not come between. */
 gboolean milter_client_replace_body(MilterClientSession *session, const void *chunk, gsize size);

@@ -44,3 +44,13 @@ test_unit_test_processes_SOURCES = test/unit/test-processes.c
 test_unit_test_processes_LDADD = libmm.la $(LDADD)
 test_unit_test_settings_SOURCES = test/unit/test-settings.c
 test_unit_test_settings_LDADD = libmm.la $(LDADD)
+
+# the public sides: write a milter, drive a milter
+check_PROGRAMS += test/unit/test-client test/unit/test-client-run test/unit/test-server
+TESTS += test/unit/test-client test/unit/test-client-run test/unit/test-server
+test_unit_test_client_run_SOURCES = test/unit/test-client-run.c
+test_unit_test_client_run_LDADD = libmilter-client.la libmilter-core.la $(LDADD)
+test_unit_test_client_SOURCES = test/unit/test-client.c
+test_unit_test_client_LDADD = libmilter-client.la libmilter-core.la $(LDADD)
+test_unit_test_server_SOURCES = test/unit/test-server.c
+test_unit_test_server_LDADD = libmilter-client.la libmilter-server.la libmilter-core.la $(LDADD)
