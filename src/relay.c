@@ -538,7 +538,6 @@ on_abort(MilterSession *session, gpointer data)
     }
     end_step(relay);
     stop_wait(relay);
-    mm_relay_end_transaction(relay, FALSE);
     /* Postfix sends ABORT also outside a transaction; what a child makes of it is its own. */
     for (guint i = 0; i < relay->n_members; i++) {
         MmMember *member = &relay->members[i];
@@ -547,6 +546,7 @@ on_abort(MilterSession *session, gpointer data)
             mm_member_abort(member);
         member->was_aborted = FALSE;
     }
+    mm_relay_end_transaction(relay, FALSE);
     mm_relay_advance(relay);
 }
 
