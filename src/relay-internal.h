@@ -208,6 +208,8 @@ void mm_shadow_message(MmMember *member, MilterMessage *message);
 /* Its turn came before the message was complete: keep the version for then. */
 void mm_shadow_wait(MmMember *member, MilterMessage *message);
 gboolean mm_shadow_is_waiting(const MmMember *member);
+/* The message it waits for will not be complete. */
+void mm_shadow_forget(MmMember *member);
 void mm_shadow_abort(MmMember *member);
 void mm_shadow_quit(MmMember *member, gboolean is_reused);
 /* The macros as they were when the command it works on came. */

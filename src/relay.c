@@ -318,8 +318,10 @@ mm_relay_end_transaction(MmRelay *relay, gboolean abort)
             member->was_aborted = TRUE;
         }
         member->in_transaction = FALSE;
-        /* A child that only evaluates may still be reading. */
-        if (!member->shadow)
+        /* A child that only evaluates may still be reading an earlier message. */
+        if (member->shadow)
+            mm_shadow_forget(member);
+        else
             mm_member_forget_message(member);
     }
     mm_transaction_free(&relay->transaction);

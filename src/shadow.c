@@ -149,6 +149,12 @@ mm_shadow_is_waiting(const MmMember *member)
 }
 
 void
+mm_shadow_forget(MmMember *member)
+{
+    milter_message_unref(&member->shadow->waiting);
+}
+
+void
 mm_shadow_message(MmMember *member, MilterMessage *message)
 {
     static const guint8 commands[] = { SMFIC_HEADER, SMFIC_EOH, SMFIC_BODY, SMFIC_BODYEOB };
