@@ -383,8 +383,8 @@ milter_peer_limit(MilterPeer *peer, double seconds)
         milter_timer_start(&peer->timer, MAX(0, seconds));
 }
 
-static void
-take_back(MilterPeer *peer)
+void
+milter_peer_forget(MilterPeer *peer)
 {
     if (peer->owes == MILTER_STEP_NONE)
         return;
@@ -398,7 +398,7 @@ milter_peer_abort(MilterPeer *peer)
 {
     if (peer->state != PEER_OPEN)
         return;
-    take_back(peer);
+    milter_peer_forget(peer);
     milter_conn_send_packet(peer->conn, SMFIC_ABORT, NULL, 0);
 }
 
@@ -407,7 +407,7 @@ milter_peer_quit(MilterPeer *peer, gboolean is_reused)
 {
     if (peer->state != PEER_OPEN)
         return;
-    take_back(peer);
+    milter_peer_forget(peer);
     milter_conn_send_packet(peer->conn, is_reused ? SMFIC_QUIT_NC : SMFIC_QUIT, NULL, 0);
 }
 

@@ -86,6 +86,9 @@ void milter_peer_extend(MilterPeer *peer, double seconds);
 /* The running wait ends in SECONDS at the latest. */
 void milter_peer_limit(MilterPeer *peer, double seconds);
 
+/* A reply that is owed is thrown away when it comes; others may be asked for before. */
+void milter_peer_forget(MilterPeer *peer);
+
 /* ABORT; a reply that is owed is still awaited and thrown away.  QUIT and QUIT_NC: the
  * session is over for the child. */
 void milter_peer_abort(MilterPeer *peer);

@@ -319,10 +319,14 @@ mm_relay_end_transaction(MmRelay *relay, gboolean abort)
         }
         member->in_transaction = FALSE;
         /* A child that only evaluates may still be reading an earlier message. */
-        if (member->shadow)
+        if (member->shadow) {
             mm_shadow_forget(member);
-        else
-            mm_member_forget_message(member);
+            continue;
+        }
+        mm_member_forget_message(member);
+        /* What it still answers to a header of that message is of no use. */
+        if (member->peer)
+            milter_peer_forget(member->peer);
     }
     mm_transaction_free(&relay->transaction);
     mm_verdict_clear(&relay->data_refusal);
