@@ -78,8 +78,11 @@ mm_chain_advance(MmRelay *relay)
     while (relay->turn < relay->n_members) {
         MmMember *member = &relay->members[relay->turn];
 
-        if (mm_member_owes(member) != MILTER_STEP_NONE && !member->shadow)
+        if (mm_member_owes(member) != MILTER_STEP_NONE && !member->shadow) {
+            /* For this step, or for content that nobody waited for until now. */
+            milter_peer_limit(member->peer, mm_relay_time_for(relay, member, G_MAXDOUBLE));
             return;
+        }
         relay->turn++;
         if (mm_member_takes_part(member, step)) {
             if (ask(member, step)) {
@@ -119,7 +122,9 @@ mm_chain_start(MmRelay *relay, MilterStep step, const MilterFrame *frame)
     relay->payload_size = frame->size;
     mm_relay_advance(relay);
     /* The receive buffer is gone when a later member has its turn. */
-    if (relay->step != MILTER_STEP_NONE && relay->turn + 1 < relay->n_members) {
+    if (relay->step != MILTER_STEP_NONE &&
+        (relay->turn + 1 < relay->n_members ||
+         mm_member_owes(&relay->members[relay->turn]) != relay->step)) {
         relay->copy = g_memdup2(frame->payload, frame->size);
         relay->payload = relay->copy;
     }
