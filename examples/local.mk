@@ -9,7 +9,8 @@ examples_milter_tag_SOURCES = examples/milter-tag.c
 examples_milter_tag_LDADD = libmilter-client.la libmilter-core.la $(LDADD)
 
 # Alone, and against the installed libraries; with the compiler that built those.
-TESTS += test/examples/test-examples test/examples/test-install
+EXAMPLES_TESTS = test/examples/test-examples test/examples/test-install test/examples/test-run
+TESTS += $(EXAMPLES_TESTS)
 AM_TESTS_ENVIRONMENT += \
 	EXAMPLES_CC='$(CC) $(SANITIZE_FLAGS) $(COVERAGE_FLAGS)'; export EXAMPLES_CC;
-EXTRA_DIST += test/examples/harness.rb test/examples/test-examples test/examples/test-install
+EXTRA_DIST += $(EXAMPLES_TESTS) test/examples/harness.rb
