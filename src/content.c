@@ -612,7 +612,10 @@ mm_content_take(MmRelay *relay, MilterStep step, const MilterFrame *frame)
             mm_relay_answer(relay, &none);
         return;
     }
-    if (!transaction->has_begun)
+    /* The live member may have failed or left at a step in between (UNKNOWN). */
+    if (transaction->has_begun)
+        let_read(relay);
+    else
         begin_content(relay);
     if (!mm_verdict_is_set(&transaction->refusal)) {
         switch (step) {
