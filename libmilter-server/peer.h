@@ -64,6 +64,9 @@ gboolean milter_peer_answers(const MilterPeer *peer, MilterStep step);
 /* The step whose reply the child owes, or MILTER_STEP_NONE. */
 MilterStep milter_peer_owes(const MilterPeer *peer);
 
+/* Seconds in which it must take what it does not answer; without limit unless set. */
+void milter_peer_set_write_timeout(MilterPeer *peer, double seconds);
+
 /* Hand on replies whose values only Postfix objects to (a malformed reply code). */
 void milter_peer_set_lenient(MilterPeer *peer, gboolean is_lenient);
 

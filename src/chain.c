@@ -83,6 +83,9 @@ mm_chain_advance(MmRelay *relay)
             milter_peer_limit(member->peer, mm_relay_time_for(relay, member, G_MAXDOUBLE));
             return;
         }
+        /* It does not answer, and has not taken what it was sent. */
+        if (member->peer && !member->shadow && milter_peer_is_full(member->peer))
+            return;
         relay->turn++;
         if (mm_member_takes_part(member, step)) {
             if (ask(member, step)) {

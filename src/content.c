@@ -114,6 +114,22 @@ chunk_limit(const MmMember *member)
     return setting ? MIN(setting, limit) : limit;
 }
 
+static gboolean
+wants_body(const MmMember *member)
+{
+    return !member->skips_body && milter_peer_wants(member->peer, MILTER_STEP_BODY);
+}
+
+/* What has come of the body is none of its business. */
+static void
+pass_body(MmMember *member)
+{
+    guint64 left = milter_spool_size(member->message->body) - member->body_offset;
+
+    member->unread -= MIN(member->unread, left);
+    member->body_offset += left;
+}
+
 /* The next piece of the body; FALSE when there is none (yet), or it failed. */
 static gboolean
 read_chunk(MmMember *member)
@@ -123,8 +139,12 @@ read_chunk(MmMember *member)
     const guint8 *bytes;
     gsize size;
 
-    if (member->skips_body || !body || !milter_peer_wants(member->peer, MILTER_STEP_BODY))
+    if (!body)
         return FALSE;
+    if (!wants_body(member)) {
+        pass_body(member);
+        return FALSE;
+    }
     bytes = milter_spool_read(body, member->body_offset, chunk_limit(member), &size, &error);
     if (!bytes) {
         mm_member_fail(member, MILTER_PEER_LIMIT, error->message);
@@ -162,6 +182,9 @@ read_on(MmMember *member)
     case MM_READ_BODY:
         if (read_chunk(member))
             return TRUE;
+        /* It failed, and the message may be gone with it. */
+        if (member->state != MM_MEMBER_ACTIVE)
+            return TRUE;
         if (!message->is_complete)
             return FALSE;
         member->phase = MM_READ_EOM;
@@ -192,9 +215,9 @@ mm_content_pump(MmMember *member)
 }
 
 static gsize
-journal_size(const MilterMessage *message)
+journal_size(const MmMember *member, const MilterMessage *message)
 {
-    gsize size = message->body ? milter_spool_size(message->body) : 0;
+    gsize size = message->body && wants_body(member) ? milter_spool_size(message->body) : 0;
 
     for (guint i = 0; i < message->places->len; i++)
         size += milter_field_wire_size(milter_message_place(message, i)->field);
@@ -209,7 +232,7 @@ mm_content_begin_reading(MmMember *member, MilterMessage *message)
     member->phase = MM_READ_HEADERS;
     member->next_place = 0;
     member->body_offset = 0;
-    member->unread = journal_size(message);
+    member->unread = journal_size(member, message);
 }
 
 /* --- whose turn it is --- */
@@ -371,6 +394,8 @@ settle(MmRelay *relay)
     if (owed == MILTER_STEP_EOM) {
         if (transaction->turn >= relay->n_members)
             mm_delivery_start(relay);
+        else
+            limit_wait(live_member(relay));
     } else if (owed != MILTER_STEP_NONE) {
         answer_content(relay, owed);
     }
@@ -427,7 +452,7 @@ has_later_reader(MmRelay *relay, MilterStep step)
             continue;
         if (is_live)
             is_first = FALSE;
-        else if (milter_peer_wants(member->peer, step))
+        else if (member->state == MM_MEMBER_CONNECTING || milter_peer_wants(member->peer, step))
             return TRUE;
     }
     return FALSE;
@@ -447,6 +472,14 @@ begin_content(MmRelay *relay)
     let_read(relay);
 }
 
+void
+mm_content_fail_later(MmRelay *relay, const char *why)
+{
+    for (guint i = relay->transaction->turn + 1; i < relay->n_members; i++)
+        if (mm_member_takes_part(&relay->members[i], MILTER_STEP_HEADER))
+            mm_member_fail(&relay->members[i], MILTER_PEER_LIMIT, why);
+}
+
 /* A limit was met: the members that have not begun cannot be served any more. */
 static void
 break_journal(MmRelay *relay, const char *why)
@@ -458,13 +491,10 @@ break_journal(MmRelay *relay, const char *why)
     transaction->journal_broken = TRUE;
     transaction->keeps_fields = FALSE;
     transaction->keeps_body = FALSE;
-    for (guint i = 0; i < relay->n_members; i++) {
-        MmMember *member = &relay->members[i];
-
-        if ((i > transaction->turn || member->shadow) &&
-            mm_member_takes_part(member, MILTER_STEP_HEADER))
-            mm_member_fail(member, MILTER_PEER_LIMIT, why);
-    }
+    mm_content_fail_later(relay, why);
+    for (guint i = 0; i < relay->n_members; i++)
+        if (relay->members[i].shadow && mm_shadow_is_waiting(&relay->members[i]))
+            mm_member_fail(&relay->members[i], MILTER_PEER_LIMIT, why);
 }
 
 /* Whether the live member can take the next item from the receive buffer. */
@@ -530,12 +560,6 @@ keep_chunk(MmRelay *relay, const MilterFrame *frame)
     break_journal(relay, error->message);
 }
 
-static gboolean
-wants_body(const MmMember *member)
-{
-    return !member->skips_body && milter_peer_wants(member->peer, MILTER_STEP_BODY);
-}
-
 /* A member that reads from the journal goes on there: what it has read is of no use any
  * more when nobody else wants it. */
 static void
@@ -563,7 +587,8 @@ take_body(MmRelay *relay, const MilterFrame *frame)
     if (reader ? transaction->keeps_body : live_member(relay) != NULL || transaction->keeps_body)
         keep_chunk(relay, frame);
     if (reader) {
-        if (transaction->keeps_body && message->body)
+        /* Also a part of it that was kept before a limit was met. */
+        if (message->body)
             reader->body_offset = milter_spool_size(message->body);
         if (wants_body(reader))
             (void)mm_member_send(reader, MILTER_STEP_BODY, frame->payload, frame->size,
@@ -575,7 +600,7 @@ take_body(MmRelay *relay, const MilterFrame *frame)
         return;
     if (message->body && milter_spool_is_broken(message->body))
         mm_member_fail(live, MILTER_PEER_LIMIT, "it lags behind and the message cannot be held");
-    else
+    else if (wants_body(live))
         live->unread += frame->size;
     trim_body(relay);
 }
@@ -585,7 +610,6 @@ static void
 take_end_of_message(MmRelay *relay, const MilterFrame *frame)
 {
     MmTransaction *transaction = relay->transaction;
-    MmMember *live;
 
     if (frame->size)
         take_body(relay, frame);
@@ -594,9 +618,6 @@ take_end_of_message(MmRelay *relay, const MilterFrame *frame)
     for (guint i = 0; i < relay->n_members; i++)
         if (relay->members[i].shadow && mm_shadow_is_waiting(&relay->members[i]))
             mm_shadow_message(&relay->members[i], NULL);
-    live = live_member(relay);
-    if (live)
-        limit_wait(live);
 }
 
 void

@@ -7,7 +7,8 @@
 #include "libmilter-core/log.h"
 #include "libmilter-core/reply.h"
 
-#define EDITS_MAX (16 * 1024 * 1024) /* bytes of one child's modification requests */
+#define EDITS_MAX_BYTES (4 * 1024 * 1024) /* of one child's modification requests */
+#define EDITS_MAX 4096 /* of header edits: each looks through the list of headers */
 #define WARN_INTERVAL 3600.0         /* s between warnings about a fallback to accept */
 
 static void
@@ -213,6 +214,12 @@ collect_body(MmMember *member, const MilterFrame *frame)
         mm_member_fail(member, MILTER_PEER_LIMIT, error->message);
 }
 
+static gboolean
+is_header_edit(guint8 reply)
+{
+    return reply == SMFIR_ADDHEADER || reply == SMFIR_INSHEADER || reply == SMFIR_CHGHEADER;
+}
+
 /* A header edit without a name: Sendmail passes over it, Postfix adds a line that is none
  * and does not change one. */
 static gboolean
@@ -220,14 +227,8 @@ is_nameless(const MilterFrame *frame)
 {
     MilterHeaderEdit edit;
 
-    switch (frame->command) {
-    case SMFIR_ADDHEADER:
-    case SMFIR_INSHEADER:
-    case SMFIR_CHGHEADER:
-        return milter_reply_parse_header(frame, &edit, NULL) && edit.name_size == 0;
-    default:
-        return FALSE;
-    }
+    return is_header_edit(frame->command) && milter_reply_parse_header(frame, &edit, NULL) &&
+           edit.name_size == 0;
 }
 
 static void
@@ -254,7 +255,8 @@ on_edit(MilterPeer *peer, const MilterFrame *frame, gpointer data)
         collect_body(member, frame);
     } else {
         member->body_closed = member->new_body != NULL;
-        if (milter_buffer_size(&member->edits) + frame->wire_size > EDITS_MAX)
+        if (milter_buffer_size(&member->edits) + frame->wire_size > EDITS_MAX_BYTES ||
+            (is_header_edit(frame->command) && ++member->n_header_edits > EDITS_MAX))
             mm_member_fail(member, MILTER_PEER_LIMIT, "too many changes to one message");
         else
             milter_buffer_append(&member->edits, frame->wire, frame->wire_size);
@@ -338,6 +340,7 @@ mm_member_connect(MmMember *member, double time_left)
                                    MIN(member->child->connection_timeout, time_left),
                                    MIN(member->child->reading_timeout, time_left),
                                    MAX(0, retry_for), &peer_handler, member);
+    milter_peer_set_write_timeout(member->peer, member->child->writing_timeout);
 }
 
 void
@@ -349,6 +352,7 @@ mm_member_forget_message(MmMember *member)
     member->phase = MM_READ_NOT;
     member->skips_body = FALSE;
     member->body_closed = FALSE;
+    member->n_header_edits = 0;
     member->unread = 0;
 }
 
@@ -534,8 +538,9 @@ mm_member_is_reading(const MmMember *member)
 void
 mm_member_abort(MmMember *member)
 {
-    gboolean concerns =
-        member->shadow || member->in_transaction || member->relay->mta == MM_MTA_POSTFIX;
+    gboolean concerns = member->shadow || member->in_transaction ||
+                        member->relay->mta == MM_MTA_POSTFIX ||
+                        mm_member_owes(member) != MILTER_STEP_NONE;
 
     member->in_transaction = FALSE;
     if (member->shadow) {

@@ -67,6 +67,7 @@ typedef struct {
     guint64 body_offset;    /* body byte to read next */
     gsize unread;           /* bytes of the journal it has still to read, while it is live */
     guint n_edits;          /* changes it asked for in this message */
+    guint n_header_edits;   /* of these, at this end of message, to headers */
     MilterBuffer edits;     /* its modification requests at EOM, as packets */
     MilterSpool *new_body;  /* its replacement of the body; owned */
     gboolean body_closed;   /* another edit came after its replacement */
@@ -113,6 +114,7 @@ struct _MmRelay {
     guint8 *copy;        /* owned */
     guint32 fresh;       /* commands (bit: byte - 'A') whose macros came for this occurrence */
     double deadline;     /* loop time at which the MTA's wait ends, 0 when it does not wait */
+    double wait;         /* seconds from its beginning to its end */
     MilterTimer progress;
     MilterTimer negotiating; /* until all children have answered */
     MmTransaction *transaction; /* owned; NULL between messages */
@@ -162,6 +164,8 @@ void mm_content_on_reply(MmMember *member, MilterStep step, const MilterFrame *r
  * answered, or will not be. */
 gboolean mm_content_pump(MmMember *member);
 void mm_content_begin_reading(MmMember *member, MilterMessage *message);
+/* The members after the one that reads now cannot be served. */
+void mm_content_fail_later(MmRelay *relay, const char *why);
 MmTransaction *mm_transaction_new(MmRelay *relay);
 void mm_transaction_free(MmTransaction **transaction_p);
 
