@@ -102,13 +102,14 @@ MilterClient *milter_client_new(MilterLoop *loop, const MilterClientSteps *steps
 void milter_client_free(MilterClient **client_p);
 
 /* Listen on "unix:PATH", "inet:PORT@HOST" or "inet6:PORT@HOST"; may be called for several.
- * FALSE with MILTER_ENDPOINT_ERROR. */
+ * A unix socket gets the permissions that the umask leaves: the MTA must be able to write to
+ * it.  Its file goes when the milter stops.  FALSE with MILTER_ENDPOINT_ERROR. */
 gboolean milter_client_listen(MilterClient *client, const char *spec, GError **error);
 /* An MTA's connection that came another way: a connected, non-blocking socket, taken over. */
 void milter_client_add(MilterClient *client, int fd);
 
-/* Stop listening.  Sessions go on for at most GRACE seconds; then on_stopped ends
- * milter_client_run().  A second call with less GRACE shortens it. */
+/* Stop listening.  Sessions go on for at most GRACE seconds and are then ended; after the last
+ * one milter_client_run() returns.  A second call with less GRACE shortens it. */
 void milter_client_stop(MilterClient *client, double grace);
 /* Run the loop until the milter has stopped: SIGTERM and SIGINT call milter_client_stop()
  * with GRACE, a second one with 0. */
