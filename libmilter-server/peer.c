@@ -159,7 +159,7 @@ on_reply(MilterPeer *peer, const MilterFrame *frame)
         fail_with(peer,
                   g_error_matches(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_VALUE)
                       ? MILTER_PEER_VALUE
-                      : MILTER_PEER_PROTOCOL,
+                      : MILTER_PEER_REPLY,
                   frame, error->message);
         return;
     }

@@ -21,6 +21,7 @@ typedef enum {
     MILTER_PEER_CONNECT,  /* the connection could not be made */
     MILTER_PEER_TIMEOUT,  /* it did not answer, or did not take what was sent, in time */
     MILTER_PEER_PROTOCOL, /* it sent what an MTA would not take */
+    MILTER_PEER_REPLY,    /* the same: a well-formed packet that is no reply to this step */
     MILTER_PEER_VALUE,    /* the same, and Postfix blames it on the configuration */
     MILTER_PEER_CLOSED,   /* it closed, or the connection broke */
     MILTER_PEER_LIMIT,    /* it cannot be served: one of our own limits was met */

@@ -61,6 +61,10 @@ falls_back(MmMember *member, MilterStep step)
 
     if (member->state != MM_MEMBER_FAILED || member->shadow)
         return FALSE;
+    if (member->fails_later) {
+        member->fails_later = FALSE;
+        return FALSE;
+    }
     mm_verdict_of_fallback(&verdict, member->child->fallback, relay->mta, step,
                            member->has_bad_reply);
     is_set = mm_verdict_is_set(&verdict);

@@ -57,6 +57,7 @@ failure_name(MilterPeerFailure failure)
     case MILTER_PEER_TIMEOUT:
         return "timeout";
     case MILTER_PEER_PROTOCOL:
+    case MILTER_PEER_REPLY:
     case MILTER_PEER_VALUE:
         return "protocol";
     case MILTER_PEER_LIMIT:
@@ -116,6 +117,9 @@ mm_member_fail(MmMember *member, MilterPeerFailure failure, const char *cause)
     member->state = MM_MEMBER_FAILED;
     member->has_bad_reply = failure == MILTER_PEER_VALUE;
     member->failed_in_content = mm_member_is_reading(member);
+    /* milter_send_command() looks at the error only before the next command. */
+    member->fails_later = failure == MILTER_PEER_REPLY && !member->failed_in_content &&
+                          member->relay->mta == MM_MTA_SENDMAIL;
     member->has_gone = FALSE;
     mm_member_forget_message(member);
     milter_peer_free(&member->peer);
@@ -177,7 +181,7 @@ on_reply(MilterPeer *peer, MilterStep step, const MilterFrame *frame, gpointer d
     MmRelay *relay = member->relay;
 
     if (relay->mta == MM_MTA_SENDMAIL && is_bogus_to_sendmail(step, frame->command)) {
-        mm_member_fail(member, MILTER_PEER_PROTOCOL, "a reply that Sendmail does not take here");
+        mm_member_fail(member, MILTER_PEER_REPLY, "a reply that Sendmail does not take here");
         mm_relay_advance(relay);
         return;
     }

@@ -59,6 +59,7 @@ typedef struct {
     guint8 has_gone : 1;       /* the connection ended while nothing was asked of it */
     guint8 was_aborted : 1;    /* got our ABORT: the MTA's own for it is swallowed */
     guint8 has_bad_reply : 1;  /* failed by a reply that Postfix takes for a configuration error */
+    guint8 fails_later : 1;    /* Sendmail passes the command over to which it replied nonsense */
     guint8 failed_in_content : 1; /* in Postfix' cleanup: its smtpd only sees a closed socket */
     guint8 sent_field_macros : 1;
     guint8 sent_chunk_macros : 1;

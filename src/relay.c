@@ -268,12 +268,34 @@ note_answer(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
     }
 }
 
+/* A step the MTA does not wait at is through: only a fallback can refuse there, and holds
+ * for what follows, as an MTA's own default action after a failed filter. */
+static void
+pass_unanswered(MmRelay *relay, const MmVerdict *verdict)
+{
+    MilterStep step = relay->step;
+
+    if (mm_verdict_is_set(verdict) && mm_verdict_ends_step(verdict->reply, step, relay->mta)) {
+        if (step == MILTER_STEP_CONNECT || step == MILTER_STEP_HELO) {
+            mm_verdict_copy(&relay->connection_refusal, verdict);
+        } else if (relay->transaction) {
+            mm_verdict_copy(&relay->data_refusal, verdict);
+            mm_verdict_copy(&relay->transaction->refusal, verdict);
+        }
+    }
+    end_step(relay);
+}
+
 void
 mm_relay_answer(MmRelay *relay, const MmVerdict *verdict)
 {
     MilterStep step = milter_session_owed(relay->session);
     MmVerdict answer = { 0 };
 
+    if (step == MILTER_STEP_NONE) {
+        pass_unanswered(relay, verdict);
+        return;
+    }
     mm_verdict_copy(&answer, verdict);
     end_step(relay);
     stop_wait(relay);
