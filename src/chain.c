@@ -138,4 +138,10 @@ mm_chain_start(MmRelay *relay, MilterStep step, const MilterFrame *frame)
         relay->copy = g_memdup2(frame->payload, frame->size);
         relay->payload = relay->copy;
     }
+    /* The MTA does not wait for it: what it sends next has to. */
+    if (relay->step != MILTER_STEP_NONE &&
+        milter_session_owed(relay->session) == MILTER_STEP_NONE) {
+        relay->holds_mta = TRUE;
+        milter_session_pause(relay->session);
+    }
 }

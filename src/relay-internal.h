@@ -123,6 +123,7 @@ struct _MmRelay {
     MmVerdict connection_refusal; /* for everything after a refused CONNECT or HELO */
     guint n_messages;
     guint8 is_negotiated : 1;
+    guint8 holds_mta : 1;   /* paused until a step without reply is through */
     guint8 is_over : 1;     /* the session is over; shadows may still work */
     guint8 is_advancing : 1;
     guint8 advance_again : 1;

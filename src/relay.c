@@ -224,6 +224,9 @@ end_step(MmRelay *relay)
     relay->step = MILTER_STEP_NONE;
     relay->payload = NULL;
     g_clear_pointer(&relay->copy, g_free);
+    if (relay->holds_mta && relay->session)
+        milter_session_resume(relay->session);
+    relay->holds_mta = FALSE;
 }
 
 /* What the answer to a step means for what comes next. */
