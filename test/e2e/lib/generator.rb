@@ -64,12 +64,22 @@ class Generator
       lines.reject! { |rule| quiet.include?(rule[/\A\w+/]) && !rule.end_with?("close") }
     end
     all = rules.values.flatten
+    # A dead child is noticed at once by the manager, by Postfix at its next reply.
+    without_bits(rules, /NR_\w+ ?/) if all.any? { |rule| rule.end_with?("close") }
+    # Where a second HELO was refused cannot be seen in the log of a child that declined HELO.
+    without_bits(rules, /NOHELO ?/) if all.any? { |rule| rule.start_with?("helo") }
     if all.any? { |rule| rule.match?(/\A(connect|helo) .*(reject|tempfail|reply|close)/) }
       rules.each_value { |lines| lines.reject! { |rule| rule.match?(/\Amail .*(reject|tempfail|reply|close)/) } }
     end
     return unless key.include?(":a")
 
     rules.each_value { |lines| lines.reject! { |rule| rule.match?(/\Aeom .*close\z/) } }
+  end
+
+  # Take step bits out of what the children ask for.
+  def without_bits(rules, bits)
+    rules.each_value { |lines| lines.map! { |rule| rule.start_with?("negotiate steps") ? rule.gsub(bits, "") : rule } }
+    rules.each_value { |lines| lines.reject! { |rule| rule.strip == "negotiate steps" } }
   end
 
   def verdicts
