@@ -102,7 +102,8 @@ say(Fixture *f, const char *line, const char *expected)
 {
     g_autoptr(GByteArray) wire = packet_line(PACKET_COMMAND, line);
 
-    g_assert_cmpint(write(f->fd, wire->data, wire->len), ==, wire->len);
+    if (wire->len)
+        g_assert_cmpint(write(f->fd, wire->data, wire->len), ==, wire->len);
     for (guint i = 0; i < 5; i++)
         milter_loop_turn(f->loop, FALSE);
     g_assert_cmpstr(f->trace->str, ==, expected);
