@@ -13,4 +13,6 @@ EXAMPLES_TESTS = test/examples/test-examples test/examples/test-install test/exa
 TESTS += $(EXAMPLES_TESTS)
 AM_TESTS_ENVIRONMENT += \
 	EXAMPLES_CC='$(CC) $(SANITIZE_FLAGS) $(COVERAGE_FLAGS)'; export EXAMPLES_CC;
+# "make install" writes the libraries anew while it links them: nobody else may use them then.
+test/examples/test-install.log: $(filter-out test/examples/test-install.log,$(TEST_LOGS))
 EXTRA_DIST += $(EXAMPLES_TESTS) test/examples/harness.rb

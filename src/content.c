@@ -387,6 +387,11 @@ settle(MmRelay *relay)
 
     adjust_pause(relay);
     if (mm_verdict_is_set(&transaction->refusal)) {
+        /* Sendmail's reply to the client begins with the sender, as changed so far. */
+        if (owed == MILTER_STEP_EOM && relay->mta == MM_MTA_SENDMAIL &&
+            milter_buffer_size(&transaction->edits))
+            milter_session_edit(relay->session, milter_buffer_bytes(&transaction->edits),
+                                milter_buffer_size(&transaction->edits));
         if (owed != MILTER_STEP_NONE)
             mm_relay_answer(relay, &transaction->refusal);
         return;

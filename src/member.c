@@ -588,7 +588,7 @@ note_in_transaction(MmMember *member, MilterStep step, guint8 reply)
         return;
     if (step == MILTER_STEP_MAIL)
         member->in_transaction = reply == SMFIR_CONTINUE;
-    else if (is_content(step) && mm_verdict_is_refusal(reply))
+    else if (is_content(step) && mm_verdict_ends_step(reply, step, MM_MTA_SENDMAIL))
         member->in_transaction = FALSE;
 }
 

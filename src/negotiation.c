@@ -98,6 +98,9 @@ merge_list(MmRelay *relay, MilterStage stage)
             continue;
         }
         some = TRUE;
+        /* Sendmail gives a child that names a list for EOM only its default there. */
+        if (stage == MILTER_STAGE_EOM && !milter_peer_option(member->peer)->macros[MILTER_STAGE_EOH])
+            all = FALSE;
         list = milter_macro_list_merge(list, milter_peer_option(member->peer)->macros[stage],
                                        &dropped);
     }
