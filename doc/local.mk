@@ -1,2 +1,2 @@
 # doc - what people read
-dist_doc_DATA = README.md doc/ARCHITECTURE.md
+dist_doc_DATA = README.md doc/ARCHITECTURE.md doc/DIFFERENCES.md doc/PERFORMANCE.md
