@@ -1,2 +1,3 @@
 # doc - what people read
-dist_doc_DATA = README.md doc/ARCHITECTURE.md doc/configuration.md
+dist_doc_DATA = README.md doc/ARCHITECTURE.md doc/DIFFERENCES.md doc/PERFORMANCE.md \
+	doc/configuration.md

@@ -1,6 +1,6 @@
 /* milter-send.c - play a mail to milters as an MTA does, and show what they say
  *
- *     milter-send [--from ADDRESS] [--to ADDRESS]... [--output FILE] MAIL SPEC...
+ *     milter-send [--from ADDRESS] [--to ADDRESS]... [--output FILE] [--time] MAIL SPEC...
  *
  * MAIL is a file ("-": standard input), each SPEC a milter: unix:PATH, inet:PORT@HOST or
  * inet6:PORT@HOST.  Several are asked in order; each sees headers and body as the ones before
@@ -30,6 +30,7 @@ typedef struct {
     char *address;
     char *output;
     gboolean is_verbose;
+    gboolean shows_time;
 } Options;
 
 typedef struct {
@@ -124,8 +125,10 @@ send_connect(MilterServer *server, Play *play, gconstpointer data)
 {
     const Options *options = play->options;
     const MilterConnect connect = { options->client, SMFIA_INET, 25000, options->address };
-    const char *const macros[] = { "j", "milter-send.example", "client_addr", options->address,
-                                   "client_name", options->client, NULL };
+    const char *const macros[] = { "j",           "milter-send.example",
+                                   "client_addr", options->address,
+                                   "client_name", options->client,
+                                   NULL };
 
     milter_server_set_macros(server, MILTER_STEP_CONNECT, macros);
     return milter_server_connect(server, &connect);
@@ -282,8 +285,10 @@ static void
 print_verdict(const Play *play, Verdict verdict)
 {
     static const char *const names[] = {
-        [ACCEPTED] = "accepted",  [REFUSED] = "refused",
-        [REFUSED_FOR_NOW] = "refused for now", [DISCARDED] = "discarded",
+        [ACCEPTED] = "accepted",
+        [REFUSED] = "refused",
+        [REFUSED_FOR_NOW] = "refused for now",
+        [DISCARDED] = "discarded",
     };
 
     printf("verdict: %s\n", names[verdict]);
@@ -315,6 +320,7 @@ run(const Options *options, const char *path, char **specs)
 {
     Play play = { .options = options, .specs = specs };
     g_autoptr(GError) error = NULL;
+    gint64 start;
     Verdict verdict;
 
     play.mail = mail_read(path, &error);
@@ -327,6 +333,7 @@ run(const Options *options, const char *path, char **specs)
         g_ptr_array_add(play.mail->recipients, in_brackets(*to));
     play.loop = milter_loop_new();
     play.servers = g_ptr_array_new_with_free_func(free_server);
+    start = g_get_monotonic_time();
     verdict = connect_all(&play, &error);
     if (error)
         fprintf(stderr, "milter-send: %s\n", error->message);
@@ -334,6 +341,8 @@ run(const Options *options, const char *path, char **specs)
         verdict = play_mail(&play);
     if (verdict != FAILED)
         print_verdict(&play, verdict);
+    if (options->shows_time)
+        printf("time: %.1f ms\n", (double)(g_get_monotonic_time() - start) / 1000);
     if (verdict == ACCEPTED && !write_mail(&play))
         verdict = FAILED;
     g_ptr_array_unref(play.servers);
@@ -370,6 +379,7 @@ main(int argc, char **argv)
         { "client-address", 0, 0, G_OPTION_ARG_STRING, &options.address, "Its IPv4 address", "IP" },
         { "output", 0, 0, G_OPTION_ARG_FILENAME, &options.output, "Put the mail there", "FILE" },
         { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options.is_verbose, "Print all answers", NULL },
+        { "time", 0, 0, G_OPTION_ARG_NONE, &options.shows_time, "Print how long it took", NULL },
         G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GOptionContext) context = g_option_context_new("MAIL SPEC... - play a mail");

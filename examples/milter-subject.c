@@ -1,6 +1,6 @@
 /* milter-subject.c - a small milter: changes the subject and adds a line to the body
  *
- *     milter-subject [--prefix TEXT] [--footer TEXT] SPEC
+ *     milter-subject [--prefix TEXT] [--footer TEXT] [--verbose] SPEC
  *
  * Shows how a milter keeps something for each message.
  * Build it with: cc milter-subject.c $(pkg-config --cflags --libs libmilter-client) */
@@ -14,6 +14,7 @@
 typedef struct {
     char *prefix;
     char *footer;
+    gboolean is_verbose;
 } Options;
 
 /* What is known of the message that is coming in. */
@@ -66,6 +67,16 @@ on_body(MilterClientSession *session, const guint8 *chunk, gsize size, gpointer 
     return MILTER_CLIENT_CONTINUE;
 }
 
+static void
+tell(const Options *options, const char *subject, const Message *message)
+{
+    printf("milter-subject: changed the subject to \"%s\"\n", subject);
+    if (!message->is_too_large)
+        printf("milter-subject: replaced the body: %u bytes and \"%s\"\n", message->body->len,
+               options->footer);
+    fflush(stdout);
+}
+
 static MilterClientAnswer
 on_eom(MilterClientSession *session, gpointer data)
 {
@@ -82,6 +93,8 @@ on_eom(MilterClientSession *session, gpointer data)
                   milter_client_replace_body(session, footer, strlen(footer));
     if (!is_done)
         fprintf(stderr, "milter-subject: the message cannot be changed\n");
+    else if (options->is_verbose)
+        tell(options, subject, message);
     milter_client_set_data(session, NULL, NULL);
     return MILTER_CLIENT_CONTINUE;
 }
@@ -111,10 +124,11 @@ serve(const char *spec, Options *options, GError **error)
 int
 main(int argc, char **argv)
 {
-    Options options = { NULL, NULL };
+    Options options = { 0 };
     const GOptionEntry entries[] = {
         { "prefix", 0, 0, G_OPTION_ARG_STRING, &options.prefix, "Put before the subject", "TEXT" },
         { "footer", 0, 0, G_OPTION_ARG_STRING, &options.footer, "Last line of the body", "TEXT" },
+        { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options.is_verbose, "Say what is done", NULL },
         G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GOptionContext) context = g_option_context_new("SPEC - change subject and body");

@@ -1,6 +1,6 @@
 /* milter-tag.c - a small milter: adds a header field, refuses one sender
  *
- *     milter-tag [--header NAME] [--value TEXT] [--refuse ADDRESS] SPEC
+ *     milter-tag [--header NAME] [--value TEXT] [--refuse ADDRESS] [--verbose] SPEC
  *
  * SPEC is where it listens: unix:PATH, inet:PORT@HOST or inet6:PORT@HOST.
  * Build it with: cc milter-tag.c $(pkg-config --cflags --libs libmilter-client) */
@@ -13,6 +13,7 @@ typedef struct {
     char *header;
     char *value;
     char *refuse; /* NULL: nobody */
+    gboolean is_verbose;
 } Options;
 
 /* Whether ADDRESS, as it stands in MAIL FROM, is the one without brackets. */
@@ -24,14 +25,30 @@ is_address(const char *address, const char *wanted)
     return g_ascii_strcasecmp(address, bracketed) == 0 || g_ascii_strcasecmp(address, wanted) == 0;
 }
 
+/* Say what was done, where that is wanted. */
+static void G_GNUC_PRINTF(2, 3) tell(const Options *options, const char *format, ...)
+{
+    va_list arguments;
+
+    if (!options->is_verbose)
+        return;
+    va_start(arguments, format);
+    fputs("milter-tag: ", stdout);
+    vprintf(format, arguments);
+    fputc('\n', stdout);
+    fflush(stdout);
+    va_end(arguments);
+}
+
 static MilterClientAnswer
 on_mail(MilterClientSession *session, const MilterEnvelope *sender, gpointer data)
 {
     const Options *options = data;
 
-    if (options->refuse && is_address(sender->address, options->refuse))
-        return milter_client_refuse(session, 550, "5.7.1", "We do not take your mail");
-    return MILTER_CLIENT_CONTINUE;
+    if (!options->refuse || !is_address(sender->address, options->refuse))
+        return MILTER_CLIENT_CONTINUE;
+    tell(options, "refused the sender %s", sender->address);
+    return milter_client_refuse(session, 550, "5.7.1", "We do not take your mail");
 }
 
 static MilterClientAnswer
@@ -39,7 +56,9 @@ on_eom(MilterClientSession *session, gpointer data)
 {
     const Options *options = data;
 
-    if (!milter_client_add_header(session, options->header, options->value))
+    if (milter_client_add_header(session, options->header, options->value))
+        tell(options, "added the header %s: %s", options->header, options->value);
+    else
         fprintf(stderr, "milter-tag: the header cannot be added\n");
     return MILTER_CLIENT_CONTINUE;
 }
@@ -67,11 +86,12 @@ serve(const char *spec, Options *options, GError **error)
 int
 main(int argc, char **argv)
 {
-    Options options = { NULL, NULL, NULL };
+    Options options = { 0 };
     const GOptionEntry entries[] = {
         { "header", 0, 0, G_OPTION_ARG_STRING, &options.header, "Name of the header", "NAME" },
         { "value", 0, 0, G_OPTION_ARG_STRING, &options.value, "Its value", "TEXT" },
         { "refuse", 0, 0, G_OPTION_ARG_STRING, &options.refuse, "Refuse this sender", "ADDRESS" },
+        { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options.is_verbose, "Say what is done", NULL },
         G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GOptionContext) context = g_option_context_new("SPEC - add a header to each mail");

@@ -6,8 +6,8 @@
 #include "libmilter-client/client-private.h"
 #include "libmilter-core/reply.h"
 
-#define LINES_MAX 32       /* lines of one reply, as in libmilter */
-#define LINE_SIZE_MAX 900  /* bytes of one line's text */
+#define LINES_MAX 32      /* lines of one reply, as in libmilter */
+#define LINE_SIZE_MAX 900 /* bytes of one line's text */
 
 /* Whether an edit of this kind and size may be sent now. */
 static gboolean

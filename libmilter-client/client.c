@@ -18,7 +18,7 @@ struct _MilterClient {
     ev_signal signals[2]; /* SIGTERM, SIGINT, while milter_client_run() runs */
     double run_grace;
     gboolean is_stopped;
-    gboolean is_running;  /* in milter_client_run() */
+    gboolean is_running; /* in milter_client_run() */
 };
 
 /* Empties the session of what belongs to a message. */
@@ -118,8 +118,7 @@ on_negotiate(MilterSession *protocol, const MilterOption *offer, gpointer data)
     MilterOption request = { .version = MIN(offer->version, MILTER_VERSION_MAX) };
 
     request.actions = client->steps->actions;
-    request.steps = declined_steps(client->steps) | SMFIP_SKIP |
-                    (offer->steps & MILTER_MDS_BITS);
+    request.steps = declined_steps(client->steps) | SMFIP_SKIP | (offer->steps & MILTER_MDS_BITS);
     if (client->steps->negotiate)
         client->steps->negotiate(session, offer, &request, client->data);
     session->silent = request.steps & SILENT_BITS;
@@ -264,8 +263,8 @@ milter_client_answer(MilterClientSession *session, MilterClientAnswer answer)
 }
 
 static void
-on_command(MilterSession *protocol, MilterStep step, const MilterFrame *frame,
-           gboolean wants_reply, gpointer data)
+on_command(MilterSession *protocol, MilterStep step, const MilterFrame *frame, gboolean wants_reply,
+           gpointer data)
 {
     MilterClientSession *session = data;
     MilterClientAnswer answer;

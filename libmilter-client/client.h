@@ -89,8 +89,7 @@ typedef struct {
      * to come later is no longer wanted. */
     void (*abort)(MilterClientSession *session, gpointer data);
     /* An SMTP command that the MTA does not know. */
-    MilterClientAnswer (*unknown)(MilterClientSession *session, const char *command,
-                                  gpointer data);
+    MilterClientAnswer (*unknown)(MilterClientSession *session, const char *command, gpointer data);
     /* The SMTP session is over: WHY is NULL after a proper QUIT, else for a log line. */
     void (*close)(MilterClientSession *session, const char *why, gpointer data);
 } MilterClientSteps;
@@ -103,13 +102,14 @@ MilterClient *milter_client_new(MilterLoop *loop, const MilterClientSteps *steps
 void milter_client_free(MilterClient **client_p);
 
 /* Listen on "unix:PATH", "inet:PORT@HOST" or "inet6:PORT@HOST"; may be called for several.
- * FALSE with MILTER_ENDPOINT_ERROR. */
+ * A unix socket gets the permissions that the umask leaves: the MTA must be able to write to
+ * it.  Its file goes when the milter stops.  FALSE with MILTER_ENDPOINT_ERROR. */
 gboolean milter_client_listen(MilterClient *client, const char *spec, GError **error);
 /* An MTA's connection that came another way: a connected, non-blocking socket, taken over. */
 void milter_client_add(MilterClient *client, int fd);
 
-/* Stop listening.  Sessions go on for at most GRACE seconds; then on_stopped ends
- * milter_client_run().  A second call with less GRACE shortens it. */
+/* Stop listening.  Sessions go on for at most GRACE seconds and are then ended; after the last
+ * one milter_client_run() returns.  A second call with less GRACE shortens it. */
 void milter_client_stop(MilterClient *client, double grace);
 /* Run the loop until the milter has stopped: SIGTERM and SIGINT call milter_client_stop()
  * with GRACE, a second one with 0. */
@@ -160,8 +160,7 @@ gboolean milter_client_insert_header(MilterClientSession *session, guint32 index
 /* The INDEX-th header (from 1) of that name; added where there is none. */
 gboolean milter_client_change_header(MilterClientSession *session, const char *name, guint32 index,
                                      const char *value);
-gboolean milter_client_delete_header(MilterClientSession *session, const char *name,
-                                     guint32 index);
+gboolean milter_client_delete_header(MilterClientSession *session, const char *name, guint32 index);
 /* A new body, in as many calls as wanted; lines end with CRLF.  One call of SIZE 0 is an empty
  * body.  Kept in memory and sent with the answer, since other changes must not come between. */
 gboolean milter_client_replace_body(MilterClientSession *session, const void *chunk, gsize size);

@@ -71,7 +71,7 @@ is_our_file(const MilterListener *listener, const char *path)
 {
     struct stat info;
 
-    return lstat(path, &info) == 0 && info.st_dev == listener->device &&
+    return lstat(path, &info) == 0 && S_ISSOCK(info.st_mode) && info.st_dev == listener->device &&
            info.st_ino == listener->inode;
 }
 

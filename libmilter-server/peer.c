@@ -28,7 +28,7 @@ struct _MilterPeer {
     guint32 offered;     /* actions; MTAs honour an edit the filter did not announce */
     MilterTimer timer;   /* for the connection, or the reply that is owed */
     MilterTimer retry;   /* for the next attempt to connect */
-    double connect_until, retry_until, reply_timeout;
+    double connect_until, retry_until, reply_timeout, write_timeout;
     MilterStep owes;     /* whose reply is owed */
     guint stale;         /* replies owed to commands that an ABORT took back */
     guint16 n_retries;
@@ -159,7 +159,7 @@ on_reply(MilterPeer *peer, const MilterFrame *frame)
         fail_with(peer,
                   g_error_matches(error, MILTER_PROTOCOL_ERROR, MILTER_PROTOCOL_ERROR_VALUE)
                       ? MILTER_PEER_VALUE
-                      : MILTER_PEER_PROTOCOL,
+                      : MILTER_PEER_REPLY,
                   frame, error->message);
         return;
     }
@@ -204,8 +204,13 @@ on_connect(MilterConn *conn, gpointer data)
 static gboolean
 may_retry(MilterPeer *peer, int error)
 {
+    double next = milter_loop_now(peer->loop) + RETRY_INTERVAL;
+
+    /* A unix socket whose queue is full: a busy child, not one that is down. */
+    if (error == EAGAIN)
+        return next < peer->connect_until;
     return (error == ECONNREFUSED || error == ENOENT) &&
-           milter_loop_now(peer->loop) + RETRY_INTERVAL < MIN(peer->retry_until, peer->connect_until);
+           next < MIN(peer->retry_until, peer->connect_until);
 }
 
 static void
@@ -239,11 +244,9 @@ on_drained(MilterConn *conn, gpointer data)
 {
     MilterPeer *peer = data;
 
-    if (!peer->is_full)
-        return;
-    peer->is_full = FALSE;
-    if (peer->owes == MILTER_STEP_NONE)
+    if (peer->is_full && peer->owes == MILTER_STEP_NONE)
         milter_timer_stop(&peer->timer);
+    peer->is_full = FALSE;
     peer->handler->on_drained(peer, peer->data);
 }
 
@@ -275,6 +278,7 @@ milter_peer_new(MilterLoop *loop, const MilterEndpoint *endpoint, const MilterOp
     peer->connect_until = milter_loop_now(loop) + connect_timeout;
     peer->retry_until = milter_loop_now(loop) + retry_for;
     peer->reply_timeout = reply_timeout;
+    peer->write_timeout = G_MAXDOUBLE;
     milter_option_copy(&peer->option, offer);
     peer->offered = offer->actions;
     milter_timer_init(&peer->timer, loop, on_timeout, peer);
@@ -323,6 +327,12 @@ milter_peer_owes(const MilterPeer *peer)
 }
 
 void
+milter_peer_set_write_timeout(MilterPeer *peer, double seconds)
+{
+    peer->write_timeout = seconds;
+}
+
+void
 milter_peer_set_lenient(MilterPeer *peer, gboolean is_lenient)
 {
     peer->is_lenient = is_lenient;
@@ -359,10 +369,10 @@ milter_peer_send(MilterPeer *peer, MilterStep step, const void *payload, gsize s
     if (answers) {
         peer->owes = step;
         milter_timer_start(&peer->timer, MAX(0, timeout));
-    } else if (milter_peer_is_full(peer)) {
+    } else if (milter_peer_is_full(peer) && !peer->is_full) {
         milter_conn_queue_flush(peer->conn);
         peer->is_full = TRUE;
-        milter_timer_start(&peer->timer, MAX(0, timeout));
+        milter_timer_start(&peer->timer, MAX(0, MIN(timeout, peer->write_timeout)));
     }
     return answers;
 }
@@ -383,8 +393,8 @@ milter_peer_limit(MilterPeer *peer, double seconds)
         milter_timer_start(&peer->timer, MAX(0, seconds));
 }
 
-static void
-take_back(MilterPeer *peer)
+void
+milter_peer_forget(MilterPeer *peer)
 {
     if (peer->owes == MILTER_STEP_NONE)
         return;
@@ -398,7 +408,7 @@ milter_peer_abort(MilterPeer *peer)
 {
     if (peer->state != PEER_OPEN)
         return;
-    take_back(peer);
+    milter_peer_forget(peer);
     milter_conn_send_packet(peer->conn, SMFIC_ABORT, NULL, 0);
 }
 
@@ -407,7 +417,7 @@ milter_peer_quit(MilterPeer *peer, gboolean is_reused)
 {
     if (peer->state != PEER_OPEN)
         return;
-    take_back(peer);
+    milter_peer_forget(peer);
     milter_conn_send_packet(peer->conn, is_reused ? SMFIC_QUIT_NC : SMFIC_QUIT, NULL, 0);
 }
 

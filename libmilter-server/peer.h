@@ -21,6 +21,7 @@ typedef enum {
     MILTER_PEER_CONNECT,  /* the connection could not be made */
     MILTER_PEER_TIMEOUT,  /* it did not answer, or did not take what was sent, in time */
     MILTER_PEER_PROTOCOL, /* it sent what an MTA would not take */
+    MILTER_PEER_REPLY,    /* the same: a well-formed packet that is no reply to this step */
     MILTER_PEER_VALUE,    /* the same, and Postfix blames it on the configuration */
     MILTER_PEER_CLOSED,   /* it closed, or the connection broke */
     MILTER_PEER_LIMIT,    /* it cannot be served: one of our own limits was met */
@@ -64,6 +65,9 @@ gboolean milter_peer_answers(const MilterPeer *peer, MilterStep step);
 /* The step whose reply the child owes, or MILTER_STEP_NONE. */
 MilterStep milter_peer_owes(const MilterPeer *peer);
 
+/* Seconds in which it must take what it does not answer; without limit unless set. */
+void milter_peer_set_write_timeout(MilterPeer *peer, double seconds);
+
 /* Hand on replies whose values only Postfix objects to (a malformed reply code). */
 void milter_peer_set_lenient(MilterPeer *peer, gboolean is_lenient);
 
@@ -85,6 +89,9 @@ void milter_peer_extend(MilterPeer *peer, double seconds);
 
 /* The running wait ends in SECONDS at the latest. */
 void milter_peer_limit(MilterPeer *peer, double seconds);
+
+/* A reply that is owed is thrown away when it comes; others may be asked for before. */
+void milter_peer_forget(MilterPeer *peer);
 
 /* ABORT; a reply that is owed is still awaited and thrown away.  QUIT and QUIT_NC: the
  * session is over for the child. */

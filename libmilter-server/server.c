@@ -24,11 +24,11 @@ struct _MilterServer {
     MilterStep asked;     /* the step that the caller waits for */
     MilterTask answer;    /* answers a step that the milter does not */
     MilterServerReply reply;
-    char *text;           /* of the reply; owned */
-    guint8 *rest;         /* what is still to be sent of a body's chunk; owned */
+    char *text;   /* of the reply; owned */
+    guint8 *rest; /* what is still to be sent of a body's chunk; owned */
     gsize rest_size, rest_sent;
     guint is_negotiating : 1;
-    guint is_sending_body : 1; /* waits until the milter has taken what is queued */
+    guint is_sending_body : 1;  /* waits until the milter has taken what is queued */
     guint has_left_session : 1; /* its last word was said for this session … */
     guint has_left_message : 1; /* … or for this message */
     guint skips_body : 1;
@@ -283,9 +283,9 @@ milter_server_new(MilterLoop *loop, const char *spec, const MilterOption *offer,
     server->reply.reply = SMFIR_CONTINUE;
     server->is_negotiating = TRUE;
     ev_now_update(milter_loop_ev(loop));
-    server->peer = milter_peer_new(loop, endpoint, offer ? offer : &everything,
-                                   server->timeouts.connect, server->timeouts.command, 0,
-                                   &peer_handler, server);
+    server->peer =
+        milter_peer_new(loop, endpoint, offer ? offer : &everything, server->timeouts.connect,
+                        server->timeouts.command, 0, &peer_handler, server);
     return server;
 }
 

@@ -80,8 +80,7 @@ typedef struct {
  * SIGPIPE is ignored from now on where the program has no handler of its own. */
 MilterServer *milter_server_new(MilterLoop *loop, const char *spec, const MilterOption *offer,
                                 const MilterServerTimeouts *timeouts,
-                                const MilterServerHandler *handler, gpointer data,
-                                GError **error);
+                                const MilterServerHandler *handler, gpointer data, GError **error);
 /* Closes the connection; after milter_server_quit() in order.  NULL is fine; clears the
  * pointer. */
 void milter_server_free(MilterServer **server_p);

@@ -1,1 +1,2 @@
-# script
+# script: what a newcomer types
+EXTRA_DIST += script/bench script/run script/setup script/test

@@ -67,6 +67,10 @@ falls_back(MmMember *member, MilterStep step)
     if (member->state != MM_MEMBER_FAILED || member->shadow ||
         member->stopped != MM_STOPPED_NOT || member->decision == MM_DECISION_STOP)
         return FALSE;
+    if (member->fails_later) {
+        member->fails_later = FALSE;
+        return FALSE;
+    }
     mm_verdict_of_fallback(&verdict, member->child->fallback, relay->mta, step,
                            member->has_bad_reply);
     is_set = mm_verdict_is_set(&verdict);
@@ -100,7 +104,16 @@ mm_chain_advance(MmRelay *relay)
     while (relay->turn < relay->n_members) {
         MmMember *member = &relay->members[relay->turn];
 
-        if (mm_member_owes(member) != MILTER_STEP_NONE && !member->shadow)
+        /* What came of the message before this command goes first. */
+        if (mm_member_is_reading(member) && !member->shadow)
+            (void)mm_content_pump(member);
+        if (mm_member_owes(member) != MILTER_STEP_NONE && !member->shadow) {
+            /* For this step, or for content that nobody waited for until now. */
+            milter_peer_limit(member->peer, mm_relay_time_for(relay, member, G_MAXDOUBLE));
+            return;
+        }
+        /* It does not answer, and has not taken what it was sent. */
+        if (member->peer && !member->shadow && milter_peer_is_full(member->peer))
             return;
         relay->turn++;
         if (is_refused_by_condition(member, step))
@@ -147,8 +160,15 @@ mm_chain_start(MmRelay *relay, MilterStep step, const MilterFrame *frame)
     mm_relay_advance(relay);
     /* The receive buffer is gone when a later member has its turn. */
     if (relay->step != MILTER_STEP_NONE &&
-        (relay->turn + 1 < relay->n_members || relay->decision == MM_ASKED_WAITING)) {
+        (relay->turn + 1 < relay->n_members || relay->decision == MM_ASKED_WAITING ||
+         mm_member_owes(&relay->members[relay->turn]) != relay->step)) {
         relay->copy = g_memdup2(frame->payload, frame->size);
         relay->payload = relay->copy;
+    }
+    /* The MTA does not wait for it: what it sends next has to. */
+    if (relay->step != MILTER_STEP_NONE &&
+        milter_session_owed(relay->session) == MILTER_STEP_NONE) {
+        relay->holds_mta = TRUE;
+        milter_session_pause(relay->session);
     }
 }

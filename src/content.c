@@ -171,6 +171,29 @@ chunk_limit(const MmMember *member)
     return setting ? MIN(setting, limit) : limit;
 }
 
+static gboolean
+wants_body(const MmMember *member)
+{
+    return !member->skips_body && milter_peer_wants(member->peer, MILTER_STEP_BODY);
+}
+
+/* It, or its conditions. */
+static gboolean
+reads_body(const MmMember *member)
+{
+    return wants_body(member) || mm_condition_asks(member, MILTER_STEP_BODY);
+}
+
+/* What has come of the body is none of its business. */
+static void
+pass_body(MmMember *member)
+{
+    guint64 left = milter_spool_size(member->message->body) - member->body_offset;
+
+    member->unread -= MIN(member->unread, left);
+    member->body_offset += left;
+}
+
 /* The next piece of the body; FALSE when there is none (yet), or it failed. */
 static gboolean
 read_chunk(MmMember *member)
@@ -178,13 +201,17 @@ read_chunk(MmMember *member)
     g_autoptr(GError) error = NULL;
     MilterSpool *body = member->message->body;
     gboolean asks = mm_condition_asks(member, MILTER_STEP_BODY);
-    gboolean wants = !member->skips_body && milter_peer_wants(member->peer, MILTER_STEP_BODY);
+    gboolean wants = wants_body(member);
     gsize limit = chunk_limit(member);
     const guint8 *bytes;
     gsize size;
 
-    if (!body || (!wants && !asks))
+    if (!body)
         return FALSE;
+    if (!wants && !asks) {
+        pass_body(member);
+        return FALSE;
+    }
     if (asks && member->is_approved)
         limit = MIN(limit, member->approved_bytes);
     bytes = milter_spool_read(body, member->body_offset, limit, &size, &error);
@@ -232,6 +259,9 @@ read_on(MmMember *member)
     case MM_READ_BODY:
         if (read_chunk(member))
             return TRUE;
+        /* It failed, and the message may be gone with it. */
+        if (member->state != MM_MEMBER_ACTIVE)
+            return TRUE;
         if (!message->is_complete)
             return FALSE;
         member->phase = MM_READ_EOM;
@@ -266,9 +296,9 @@ mm_content_pump(MmMember *member)
 }
 
 static gsize
-journal_size(const MilterMessage *message)
+journal_size(const MmMember *member, const MilterMessage *message)
 {
-    gsize size = message->body ? milter_spool_size(message->body) : 0;
+    gsize size = message->body && reads_body(member) ? milter_spool_size(message->body) : 0;
 
     for (guint i = 0; i < message->places->len; i++)
         size += milter_field_wire_size(milter_message_place(message, i)->field);
@@ -283,7 +313,7 @@ mm_content_begin_reading(MmMember *member, MilterMessage *message)
     member->phase = MM_READ_HEADERS;
     member->next_place = 0;
     member->body_offset = 0;
-    member->unread = journal_size(message);
+    member->unread = journal_size(member, message);
 }
 
 /* --- whose turn it is --- */
@@ -430,7 +460,8 @@ adjust_pause(MmRelay *relay)
 {
     MmTransaction *transaction = relay->transaction;
     const MmMember *live = live_member(relay);
-    gboolean reads = live && !live->shadow && mm_member_is_reading(live);
+    gboolean reads = live && !live->shadow && mm_member_is_reading(live) &&
+                     !mm_verdict_is_set(&transaction->refusal);
 
     if (!transaction->is_paused && reads &&
         (live->unread > LIVE_QUEUE_MAX || (live->peer && milter_peer_is_full(live->peer)))) {
@@ -450,15 +481,22 @@ settle(MmRelay *relay)
     MmTransaction *transaction = relay->transaction;
     MilterStep owed = milter_session_owed(relay->session);
 
+    adjust_pause(relay);
     if (mm_verdict_is_set(&transaction->refusal)) {
+        /* Sendmail's reply to the client begins with the sender, as changed so far. */
+        if (owed == MILTER_STEP_EOM && relay->mta == MM_MTA_SENDMAIL &&
+            milter_buffer_size(&transaction->edits))
+            milter_session_edit(relay->session, milter_buffer_bytes(&transaction->edits),
+                                milter_buffer_size(&transaction->edits));
         if (owed != MILTER_STEP_NONE)
             mm_relay_answer(relay, &transaction->refusal);
         return;
     }
-    adjust_pause(relay);
     if (owed == MILTER_STEP_EOM) {
         if (transaction->turn >= relay->n_members)
             mm_delivery_start(relay);
+        else
+            limit_wait(live_member(relay));
     } else if (owed != MILTER_STEP_NONE) {
         answer_content(relay, owed);
     }
@@ -520,7 +558,8 @@ has_later_reader(MmRelay *relay, MilterStep step)
             continue;
         if (is_live)
             is_first = FALSE;
-        else if (milter_peer_wants(member->peer, step) || mm_condition_asks(member, step) ||
+        else if (member->state == MM_MEMBER_CONNECTING || milter_peer_wants(member->peer, step) ||
+                 mm_condition_asks(member, step) ||
                  (step == MILTER_STEP_HEADER && mm_condition_asks_content(member)))
             return TRUE;
     }
@@ -543,6 +582,14 @@ begin_content(MmRelay *relay)
     let_read(relay);
 }
 
+void
+mm_content_fail_later(MmRelay *relay, const char *why)
+{
+    for (guint i = relay->transaction->turn + 1; i < relay->n_members; i++)
+        if (mm_member_takes_part(&relay->members[i], MILTER_STEP_HEADER))
+            mm_member_fail(&relay->members[i], MILTER_PEER_LIMIT, why);
+}
+
 /* A limit was met: the members that have not begun cannot be served any more. */
 static void
 break_journal(MmRelay *relay, const char *why)
@@ -554,13 +601,10 @@ break_journal(MmRelay *relay, const char *why)
     transaction->journal_broken = TRUE;
     transaction->keeps_fields = FALSE;
     transaction->keeps_body = FALSE;
-    for (guint i = 0; i < relay->n_members; i++) {
-        MmMember *member = &relay->members[i];
-
-        if ((i > transaction->turn || member->shadow) &&
-            mm_member_takes_part(member, MILTER_STEP_HEADER))
-            mm_member_fail(member, MILTER_PEER_LIMIT, why);
-    }
+    mm_content_fail_later(relay, why);
+    for (guint i = 0; i < relay->n_members; i++)
+        if (relay->members[i].shadow && mm_shadow_is_waiting(&relay->members[i]))
+            mm_member_fail(&relay->members[i], MILTER_PEER_LIMIT, why);
 }
 
 /* Whether the live member can take the next item from the receive buffer. */
@@ -629,12 +673,6 @@ keep_chunk(MmRelay *relay, const MilterFrame *frame)
     break_journal(relay, error->message);
 }
 
-static gboolean
-wants_body(const MmMember *member)
-{
-    return !member->skips_body && milter_peer_wants(member->peer, MILTER_STEP_BODY);
-}
-
 /* A member that reads from the journal goes on there: what it has read is of no use any
  * more when nobody else wants it. */
 static void
@@ -662,7 +700,8 @@ take_body(MmRelay *relay, const MilterFrame *frame)
     if (reader ? transaction->keeps_body : live_member(relay) != NULL || transaction->keeps_body)
         keep_chunk(relay, frame);
     if (reader) {
-        if (transaction->keeps_body && message->body)
+        /* Also a part of it that was kept before a limit was met. */
+        if (message->body)
             reader->body_offset = milter_spool_size(message->body);
         if (wants_body(reader))
             (void)mm_member_send(reader, MILTER_STEP_BODY, frame->payload, frame->size,
@@ -674,7 +713,7 @@ take_body(MmRelay *relay, const MilterFrame *frame)
         return;
     if (message->body && milter_spool_is_broken(message->body))
         mm_member_fail(live, MILTER_PEER_LIMIT, "it lags behind and the message cannot be held");
-    else
+    else if (reads_body(live))
         live->unread += frame->size;
     trim_body(relay);
 }
@@ -684,7 +723,6 @@ static void
 take_end_of_message(MmRelay *relay, const MilterFrame *frame)
 {
     MmTransaction *transaction = relay->transaction;
-    MmMember *live;
 
     if (frame->size)
         take_body(relay, frame);
@@ -693,9 +731,6 @@ take_end_of_message(MmRelay *relay, const MilterFrame *frame)
     for (guint i = 0; i < relay->n_members; i++)
         if (relay->members[i].shadow && mm_shadow_is_waiting(&relay->members[i]))
             mm_shadow_message(&relay->members[i], NULL);
-    live = live_member(relay);
-    if (live)
-        limit_wait(live);
 }
 
 void
@@ -711,7 +746,10 @@ mm_content_take(MmRelay *relay, MilterStep step, const MilterFrame *frame)
             mm_relay_answer(relay, &none);
         return;
     }
-    if (!transaction->has_begun)
+    /* The live member may have failed or left at a step in between (UNKNOWN). */
+    if (transaction->has_begun)
+        let_read(relay);
+    else
         begin_content(relay);
     if (!mm_verdict_is_set(&transaction->refusal)) {
         switch (step) {

@@ -14,39 +14,60 @@
 #define CR '\r'
 #define LF '\n'
 
-/* The body as the MTA would show it to the next filter: bare LF becomes CRLF, and with some
- * the last line is ended.  Takes over RAW; NULL when it is empty, or cannot be held. */
-static MilterSpool *
-normalise_body(MmHost *host, MilterSpool *raw, gboolean ends_last_line)
+/* Copy BYTES to OUT with CRLF for bare LF; LAST is the byte before them. */
+static void
+end_lines(GByteArray *out, const guint8 *bytes, gsize size, guint8 last)
 {
-    MilterSpool *body = milter_spool_new(&host->budget);
-    GByteArray *out = g_byte_array_new();
+    const guint8 *end = bytes + size;
+
+    while (bytes < end) {
+        const guint8 *newline = memchr(bytes, LF, end - bytes);
+        const guint8 *stop = newline ? newline : end;
+
+        g_byte_array_append(out, bytes, stop - bytes);
+        if (newline) {
+            if ((newline > bytes ? newline[-1] : last) != CR)
+                g_byte_array_append(out, (const guint8 *)"\r", 1);
+            g_byte_array_append(out, newline, 1);
+            stop++;
+        }
+        last = stop[-1];
+        bytes = stop;
+    }
+}
+
+/* The body as the MTA would show it to the next filter: bare LF becomes CRLF, and with some
+ * the last line is ended.  *body is NULL when it is empty; FALSE when it cannot be held. */
+static gboolean
+normalise_body(MmHost *host, MilterSpool *raw, gboolean ends_last_line, MilterSpool **body,
+               GError **error)
+{
+    MilterSpool *copy = milter_spool_new(&host->budget);
+    g_autoptr(GByteArray) out = g_byte_array_new();
     guint64 offset = 0;
     guint8 last = LF;
     gboolean is_good = TRUE;
 
     while (is_good && offset < milter_spool_size(raw)) {
         gsize size;
-        const guint8 *bytes = milter_spool_read(raw, offset, MILTER_CHUNK_SIZE, &size, NULL);
+        const guint8 *bytes = milter_spool_read(raw, offset, MILTER_CHUNK_SIZE, &size, error);
 
         is_good = bytes != NULL;
-        for (gsize i = 0; is_good && i < size; i++) {
-            if (bytes[i] == LF && last != CR)
-                g_byte_array_append(out, (const guint8 *)"\r", 1);
-            g_byte_array_append(out, bytes + i, 1);
-            last = bytes[i];
-        }
-        offset += size;
-        is_good = is_good && milter_spool_append(body, out->data, out->len, NULL);
+        if (!is_good)
+            break;
         g_byte_array_set_size(out, 0);
+        end_lines(out, bytes, size, last);
+        last = bytes[size - 1];
+        offset += size;
+        is_good = milter_spool_append(copy, out->data, out->len, error);
     }
     if (is_good && ends_last_line && last != LF)
-        is_good = milter_spool_append(body, "\r\n", 2, NULL);
-    g_byte_array_unref(out);
-    milter_spool_unref(&raw);
-    if (!is_good || milter_spool_size(body) == 0)
-        milter_spool_unref(&body);
-    return body;
+        is_good = milter_spool_append(copy, "\r\n", 2, error);
+    if (!is_good || milter_spool_size(copy) == 0)
+        milter_spool_unref(&copy);
+    if (is_good)
+        *body = copy;
+    return is_good;
 }
 
 static gboolean
@@ -62,17 +83,21 @@ static void
 take_body(MmRelay *relay, MmMember *member)
 {
     MmTransaction *transaction = relay->transaction;
+    g_autoptr(GError) error = NULL;
+    MilterSpool *shown = NULL;
 
     if (!member->new_body)
         return;
     milter_spool_unref(&transaction->new_body);
     transaction->new_body = g_steal_pointer(&member->new_body);
     transaction->body_replaced = TRUE;
-    if (has_later_reader(relay, member))
-        milter_message_set_body(
-            milter_message_edit(&transaction->message),
-            normalise_body(relay->host, milter_spool_ref(transaction->new_body),
-                           mm_dialect_ends_last_line(&relay->dialect)));
+    if (!has_later_reader(relay, member))
+        return;
+    if (normalise_body(relay->host, transaction->new_body,
+                       mm_dialect_ends_last_line(&relay->dialect), &shown, &error))
+        milter_message_set_body(milter_message_edit(&transaction->message), shown);
+    else
+        mm_content_fail_later(relay, error->message);
 }
 
 static void

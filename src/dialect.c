@@ -230,8 +230,11 @@ sendmail_find(const MilterMessage *message, const char *name, guint32 index)
 
         if (!has_name(place, name))
             continue;
-        if ((place->marks & MARK_COUNTS) && --left <= 0)
-            return i;
+        if (place->marks & MARK_COUNTS) {
+            if (left <= 1)
+                return i;
+            left--;
+        }
         if (is_default(place))
             found = i;
     }

@@ -202,7 +202,7 @@ mm_generation_launch(const MmOptions *options, const MmRules *rules, const MmSet
     pid_t pid;
     void *beat;
 
-    if (!mm_channel_new(ends, error))
+    if (!mm_process_check(error) || !mm_channel_new(ends, error))
         return FALSE;
     beat = mmap(NULL, sizeof(guint64), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     fflush(NULL);

@@ -3,12 +3,15 @@
 #include "src/manager.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "libmilter-core/log.h"
 #include "libmilter-core/sys.h"
 #include "src/relay.h"
 
+#define KEEPALIVE_IDLE 120 /* s until the kernel asks whether a silent MTA is still there */
 #define ACCEPT_MAX 16 /* connections taken in one wake-up: other workers want some too */
 
 struct _MmManager {
@@ -16,6 +19,7 @@ struct _MmManager {
     ev_io accept_watch;
     MilterTimer suspended; /* runs while nothing is accepted for want of something */
     GQueue relays;         /* MmRelay */
+    gboolean waits_for_room; /* suspended by max_connections, not for want of something */
     int listen_fd;         /* borrowed, -1 when draining */
     MmManagerDrained drained;
     gpointer drained_data;
@@ -55,12 +59,23 @@ is_full(const MmManager *manager)
 }
 
 static void
+accept_again(MmManager *manager)
+{
+    manager->waits_for_room = FALSE;
+    milter_timer_stop(&manager->suspended);
+    if (manager->listen_fd >= 0)
+        ev_io_start(milter_loop_ev(manager->host.loop), &manager->accept_watch);
+}
+
+static void
 on_relay_ended(MmRelay *relay, gpointer data)
 {
     MmManager *manager = data;
 
     g_queue_remove(&manager->relays, relay);
     gauge_sessions(manager, -1);
+    if (manager->waits_for_room && !is_full(manager))
+        accept_again(manager);
     check_drained(manager);
 }
 
@@ -80,18 +95,30 @@ on_suspended_over(MilterTimer *timer, gpointer data)
 {
     MmManager *manager = data;
 
-    if (manager->listen_fd < 0)
-        return;
     if (is_full(manager))
         milter_timer_start(timer, MAX(1, manager->host.settings->suspend_time));
     else
-        ev_io_start(milter_loop_ev(manager->host.loop), &manager->accept_watch);
+        accept_again(manager);
 }
 
 static gboolean
 is_out_of_something(int error)
 {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/* A machine that vanished says nothing: the kernel is to find out.  Accepted sockets inherit
+ * it from the listening one; on unix sockets it does nothing. */
+static void
+keep_alive(int fd)
+{
+    const int on = 1, idle = KEEPALIVE_IDLE, interval = KEEPALIVE_IDLE / 4, count = 4;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) < 0)
+        return;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 }
 
 /* FALSE when there is nothing more to accept now. */
@@ -119,6 +146,7 @@ on_acceptable(struct ev_loop *ev, ev_io *watch, int events)
 
     for (guint i = 0; i < ACCEPT_MAX; i++) {
         if (is_full(manager)) {
+            manager->waits_for_room = TRUE;
             suspend(manager, "manager.max_connections reached");
             break;
         }
@@ -136,6 +164,7 @@ mm_manager_new(MilterLoop *loop, const MmSettings *settings, MmStats *stats, int
     manager->listen_fd = listen_fd;
     manager->drain_task = (MilterTask){ .func = tell_drained, .data = manager };
     milter_timer_init(&manager->suspended, loop, on_suspended_over, manager);
+    keep_alive(listen_fd);
     ev_io_init(&manager->accept_watch, on_acceptable, listen_fd, EV_READ);
     manager->accept_watch.data = manager;
     ev_io_start(milter_loop_ev(loop), &manager->accept_watch);

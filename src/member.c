@@ -7,7 +7,8 @@
 #include "libmilter-core/log.h"
 #include "libmilter-core/reply.h"
 
-#define EDITS_MAX (16 * 1024 * 1024) /* bytes of one child's modification requests */
+#define EDITS_MAX_BYTES (4 * 1024 * 1024) /* of one child's modification requests */
+#define EDITS_MAX 4096 /* of header edits: each looks through the list of headers */
 #define WARN_INTERVAL 3600.0         /* s between warnings about a fallback to accept */
 
 static void
@@ -56,6 +57,7 @@ failure_name(MilterPeerFailure failure)
     case MILTER_PEER_TIMEOUT:
         return "timeout";
     case MILTER_PEER_PROTOCOL:
+    case MILTER_PEER_REPLY:
     case MILTER_PEER_VALUE:
         return "protocol";
     case MILTER_PEER_LIMIT:
@@ -115,6 +117,9 @@ mm_member_fail(MmMember *member, MilterPeerFailure failure, const char *cause)
     member->state = MM_MEMBER_FAILED;
     member->has_bad_reply = failure == MILTER_PEER_VALUE;
     member->failed_in_content = mm_member_is_reading(member);
+    /* milter_send_command() looks at the error only before the next command. */
+    member->fails_later = failure == MILTER_PEER_REPLY && !member->failed_in_content &&
+                          member->relay->mta == MM_MTA_SENDMAIL;
     member->has_gone = FALSE;
     mm_member_forget_message(member);
     milter_peer_free(&member->peer);
@@ -176,7 +181,7 @@ on_reply(MilterPeer *peer, MilterStep step, const MilterFrame *frame, gpointer d
     MmRelay *relay = member->relay;
 
     if (relay->mta == MM_MTA_SENDMAIL && is_bogus_to_sendmail(step, frame->command)) {
-        mm_member_fail(member, MILTER_PEER_PROTOCOL, "a reply that Sendmail does not take here");
+        mm_member_fail(member, MILTER_PEER_REPLY, "a reply that Sendmail does not take here");
         mm_relay_advance(relay);
         return;
     }
@@ -215,6 +220,12 @@ collect_body(MmMember *member, const MilterFrame *frame)
         mm_member_fail(member, MILTER_PEER_LIMIT, error->message);
 }
 
+static gboolean
+is_header_edit(guint8 reply)
+{
+    return reply == SMFIR_ADDHEADER || reply == SMFIR_INSHEADER || reply == SMFIR_CHGHEADER;
+}
+
 /* A header edit without a name: Sendmail passes over it, Postfix adds a line that is none
  * and does not change one. */
 static gboolean
@@ -222,14 +233,8 @@ is_nameless(const MilterFrame *frame)
 {
     MilterHeaderEdit edit;
 
-    switch (frame->command) {
-    case SMFIR_ADDHEADER:
-    case SMFIR_INSHEADER:
-    case SMFIR_CHGHEADER:
-        return milter_reply_parse_header(frame, &edit, NULL) && edit.name_size == 0;
-    default:
-        return FALSE;
-    }
+    return is_header_edit(frame->command) && milter_reply_parse_header(frame, &edit, NULL) &&
+           edit.name_size == 0;
 }
 
 static void
@@ -256,7 +261,8 @@ on_edit(MilterPeer *peer, const MilterFrame *frame, gpointer data)
         collect_body(member, frame);
     } else {
         member->body_closed = member->new_body != NULL;
-        if (milter_buffer_size(&member->edits) + frame->wire_size > EDITS_MAX)
+        if (milter_buffer_size(&member->edits) + frame->wire_size > EDITS_MAX_BYTES ||
+            (is_header_edit(frame->command) && ++member->n_header_edits > EDITS_MAX))
             mm_member_fail(member, MILTER_PEER_LIMIT, "too many changes to one message");
         else
             milter_buffer_append(&member->edits, frame->wire, frame->wire_size);
@@ -340,6 +346,7 @@ mm_member_connect(MmMember *member, double time_left)
                                    MIN(member->child->connection_timeout, time_left),
                                    MIN(member->child->reading_timeout, time_left),
                                    MAX(0, retry_for), &peer_handler, member);
+    milter_peer_set_write_timeout(member->peer, member->child->writing_timeout);
 }
 
 void
@@ -352,6 +359,7 @@ mm_member_forget_message(MmMember *member)
     member->phase = MM_READ_NOT;
     member->skips_body = FALSE;
     member->body_closed = FALSE;
+    member->n_header_edits = 0;
     member->unread = 0;
 }
 
@@ -496,6 +504,11 @@ mm_member_takes_part(MmMember *member, MilterStep step)
     switch (member->state) {
     case MM_MEMBER_ACTIVE:
         break;
+    case MM_MEMBER_ACCEPTED_MESSAGE:
+        /* Postfix' HELO in a transaction comes before the ABORT that ends it. */
+        if (step != MILTER_STEP_HELO && step != MILTER_STEP_CONNECT)
+            return FALSE;
+        break;
     case MM_MEMBER_REFUSED_MESSAGE:
         if (step != MILTER_STEP_UNKNOWN && step != MILTER_STEP_HELO)
             return FALSE;
@@ -548,8 +561,9 @@ mm_member_is_reading(const MmMember *member)
 void
 mm_member_abort(MmMember *member)
 {
-    gboolean concerns =
-        member->shadow || member->in_transaction || member->relay->mta == MM_MTA_POSTFIX;
+    gboolean concerns = member->shadow || member->in_transaction ||
+                        member->relay->mta == MM_MTA_POSTFIX ||
+                        mm_member_owes(member) != MILTER_STEP_NONE;
 
     member->in_transaction = FALSE;
     if (member->shadow) {
@@ -595,7 +609,7 @@ note_in_transaction(MmMember *member, MilterStep step, guint8 reply)
         return;
     if (step == MILTER_STEP_MAIL)
         member->in_transaction = reply == SMFIR_CONTINUE;
-    else if (is_content(step) && mm_verdict_is_refusal(reply))
+    else if (is_content(step) && mm_verdict_ends_step(reply, step, MM_MTA_SENDMAIL))
         member->in_transaction = FALSE;
 }
 

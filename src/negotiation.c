@@ -98,6 +98,9 @@ merge_list(MmRelay *relay, MilterStage stage)
             continue;
         }
         some = TRUE;
+        /* Sendmail gives a child that names a list for EOM only its default there. */
+        if (stage == MILTER_STAGE_EOM && !milter_peer_option(member->peer)->macros[MILTER_STAGE_EOH])
+            all = FALSE;
         list = milter_macro_list_merge(list, milter_peer_option(member->peer)->macros[stage],
                                        &dropped);
     }
@@ -174,6 +177,38 @@ declined_steps(MmRelay *relay)
     return steps;
 }
 
+/* Whether no child answers STEP, though some want it. */
+static gboolean
+is_unanswered(MmRelay *relay, MilterStep step)
+{
+    for (guint i = 0; i < relay->n_members; i++) {
+        const MmMember *member = &relay->members[i];
+
+        /* A failed one answers with its fallback; one that only evaluates never does. */
+        if (member->state != MM_MEMBER_ACTIVE && !member->shadow)
+            return FALSE;
+        if (member->state == MM_MEMBER_ACTIVE && !member->shadow &&
+            milter_peer_wants(member->peer, step) && milter_peer_answers(member->peer, step))
+            return FALSE;
+    }
+    return somebody_wants(relay, step);
+}
+
+/* The reply bits of steps that no child will answer: then the MTA need not wait either. */
+static guint32
+unanswered_steps(MmRelay *relay)
+{
+    static const MilterStep steps[] = { MILTER_STEP_CONNECT, MILTER_STEP_HELO, MILTER_STEP_MAIL,
+                                        MILTER_STEP_RCPT, MILTER_STEP_DATA, MILTER_STEP_UNKNOWN,
+                                        MILTER_STEP_BODY };
+    guint32 bits = 0;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(steps); i++)
+        if (is_unanswered(relay, steps[i]))
+            bits |= milter_step_nr_bit(steps[i]);
+    return bits;
+}
+
 static guint32
 answer_steps(MmRelay *relay)
 {
@@ -182,6 +217,7 @@ answer_steps(MmRelay *relay)
 
     /* Their replies are held for the next step that has one: fewer packets for the MTA. */
     steps |= SMFIP_NR_HDR | SMFIP_NR_EOH;
+    steps |= unanswered_steps(relay);
     steps |= asked & (SMFIP_HDR_LEADSPC | SMFIP_RCPT_REJ | SMFIP_SKIP);
     /* Sendmail lowers the data size for all filters unless the answer repeats its bit. */
     steps |= MILTER_MDS_BITS;

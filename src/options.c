@@ -105,6 +105,38 @@ try_overrides(const MmOptions *options, GError **error)
     return ok;
 }
 
+#define SETTING(long_name, letter, text, argument) \
+    { \
+        long_name, letter, (argument) ? 0 : G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, \
+            (gpointer)take_setting, text, argument \
+    }
+#define HIDDEN(long_name) \
+    { \
+        long_name, 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_CALLBACK, (gpointer)take_setting, NULL, \
+            "X" \
+    }
+static const GOptionEntry setting_entries[] = {
+    SETTING("connection-spec", 's', "Listen here: unix:PATH, inet:PORT@HOST, inet6:PORT@HOST",
+            "SPEC"),
+    SETTING("unix-socket-mode", 0, "Permissions of a unix socket, in octal", "MODE"),
+    SETTING("unix-socket-group", 0, "Group of a unix socket", "GROUP"),
+    SETTING("daemon", 0, "Go into the background", NULL),
+    SETTING("no-daemon", 0, "Stay in the foreground", NULL),
+    SETTING("pid-file", 0, "Write the process id to FILE", "FILE"),
+    SETTING("n-workers", 0, "Worker processes, 0: one per processor", "N"),
+    SETTING("user-name", 'u', "Handle the mail as this user", "NAME"),
+    SETTING("group-name", 'g', "Handle the mail as this group", "NAME"),
+    SETTING("log-level", 0, "What is logged, such as \"default|debug\"", "LEVELS"),
+    SETTING("log-path", 0, "The log file, \"-\" is standard output", "FILE"),
+    SETTING("syslog", 0, "Log to syslog, too", NULL),
+    SETTING("syslog-facility", 0, "Facility for syslog", "FACILITY"),
+    SETTING("verbose", 'v', "Log everything", NULL),
+    SETTING("quiet", 'q', "Log nothing", NULL),
+    HIDDEN("user"),
+    HIDDEN("group"),
+    G_OPTION_ENTRY_NULL,
+};
+
 static gboolean
 parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GError **error)
 {
@@ -120,41 +152,10 @@ parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GErr
         { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version and exit", NULL },
         G_OPTION_ENTRY_NULL,
     };
-#define SETTING(long_name, letter, text, argument) \
-    { \
-        long_name, letter, (argument) ? 0 : G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, \
-            (gpointer)take_setting, text, argument \
-    }
-#define HIDDEN(long_name) \
-    { \
-        long_name, 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_CALLBACK, (gpointer)take_setting, NULL, \
-            "X" \
-    }
-    const GOptionEntry settings[] = {
-        SETTING("connection-spec", 's', "Listen here: unix:PATH, inet:PORT@HOST, inet6:PORT@HOST",
-                "SPEC"),
-        SETTING("unix-socket-mode", 0, "Permissions of a unix socket, in octal", "MODE"),
-        SETTING("unix-socket-group", 0, "Group of a unix socket", "GROUP"),
-        SETTING("daemon", 0, "Go into the background", NULL),
-        SETTING("no-daemon", 0, "Stay in the foreground", NULL),
-        SETTING("pid-file", 0, "Write the process id to FILE", "FILE"),
-        SETTING("n-workers", 0, "Worker processes, 0: one per processor", "N"),
-        SETTING("user-name", 'u', "Handle the mail as this user", "NAME"),
-        SETTING("group-name", 'g', "Handle the mail as this group", "NAME"),
-        SETTING("log-level", 0, "What is logged, such as \"default|debug\"", "LEVELS"),
-        SETTING("log-path", 0, "The log file, \"-\" is standard output", "FILE"),
-        SETTING("syslog", 0, "Log to syslog, too", NULL),
-        SETTING("syslog-facility", 0, "Facility for syslog", "FACILITY"),
-        SETTING("verbose", 'v', "Log everything", NULL),
-        SETTING("quiet", 'q', "Log nothing", NULL),
-        HIDDEN("user"),
-        HIDDEN("group"),
-        G_OPTION_ENTRY_NULL,
-    };
     GOptionGroup *group = g_option_group_new("settings", NULL, NULL, options, NULL);
 
     g_option_group_add_entries(group, own);
-    g_option_group_add_entries(group, settings);
+    g_option_group_add_entries(group, setting_entries);
     g_option_context_set_main_group(context, group);
     if (!g_option_context_parse(context, argc, argv, error))
         return FALSE;

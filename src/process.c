@@ -17,6 +17,20 @@ mm_process_open(pid_t pid)
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
+gboolean
+mm_process_check(GError **error)
+{
+    int pidfd = mm_process_open(getpid());
+
+    if (pidfd < 0) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+                    "pidfd_open: %s (Linux 5.3 or later is needed)", g_strerror(errno));
+        return FALSE;
+    }
+    close(pidfd);
+    return TRUE;
+}
+
 void
 mm_process_kill(int pidfd, int signal_number)
 {

@@ -10,6 +10,9 @@ G_BEGIN_DECLS
 /* A close-on-exec descriptor of the process, readable when it has ended; -1 when it is gone. */
 int mm_process_open(pid_t pid);
 
+/* Whether this system has such descriptors at all; the error says what is needed. */
+gboolean mm_process_check(GError **error);
+
 /* Send a signal; nothing happens when the process is gone. */
 void mm_process_kill(int pidfd, int signal_number);
 

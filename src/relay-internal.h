@@ -81,6 +81,7 @@ typedef struct {
     guint8 has_gone : 1;       /* the connection ended while nothing was asked of it */
     guint8 was_aborted : 1;    /* got our ABORT: the MTA's own for it is swallowed */
     guint8 has_bad_reply : 1;  /* failed by a reply that Postfix takes for a configuration error */
+    guint8 fails_later : 1;    /* Sendmail passes the command over to which it replied nonsense */
     guint8 failed_in_content : 1; /* in Postfix' cleanup: its smtpd only sees a closed socket */
     guint8 sent_field_macros : 1;
     guint8 sent_chunk_macros : 1;
@@ -89,6 +90,7 @@ typedef struct {
     guint64 body_offset;    /* body byte to read next */
     gsize unread;           /* bytes of the journal it has still to read, while it is live */
     guint n_edits;          /* changes it asked for in this message */
+    guint n_header_edits;   /* of these, at this end of message, to headers */
     MilterBuffer edits;     /* its modification requests at EOM, as packets */
     MilterSpool *new_body;  /* its replacement of the body; owned */
     gboolean body_closed;   /* another edit came after its replacement */
@@ -148,6 +150,7 @@ struct _MmRelay {
     guint8 *copy;        /* owned */
     guint32 fresh;       /* commands (bit: byte - 'A') whose macros came for this occurrence */
     double deadline;     /* loop time at which the MTA's wait ends, 0 when it does not wait */
+    double wait;         /* seconds from its beginning to its end */
     MilterTimer progress;
     MilterTimer negotiating; /* until all children have answered */
     MmTransaction *transaction; /* owned; NULL between messages */
@@ -155,6 +158,7 @@ struct _MmRelay {
     MmVerdict connection_refusal; /* for everything after a refused CONNECT or HELO */
     guint n_messages;
     guint8 is_negotiated : 1;
+    guint8 holds_mta : 1;   /* paused until a step without reply is through */
     guint8 is_over : 1;     /* the session is over; shadows may still work */
     guint8 is_advancing : 1;
     guint8 advance_again : 1;
@@ -203,6 +207,8 @@ void mm_content_on_reply(MmMember *member, MilterStep step, const MilterFrame *r
  * answered, or will not be. */
 gboolean mm_content_pump(MmMember *member);
 void mm_content_begin_reading(MmMember *member, MilterMessage *message);
+/* The members after the one that reads now cannot be served. */
+void mm_content_fail_later(MmRelay *relay, const char *why);
 MmTransaction *mm_transaction_new(MmRelay *relay);
 void mm_transaction_free(MmTransaction **transaction_p);
 
@@ -284,6 +290,8 @@ void mm_shadow_message(MmMember *member, MilterMessage *message);
 /* Its turn came before the message was complete: keep the version for then. */
 void mm_shadow_wait(MmMember *member, MilterMessage *message);
 gboolean mm_shadow_is_waiting(const MmMember *member);
+/* The message it waits for will not be complete. */
+void mm_shadow_forget(MmMember *member);
 void mm_shadow_abort(MmMember *member);
 void mm_shadow_quit(MmMember *member, gboolean is_reused);
 /* The macros as they were when the command it works on came. */

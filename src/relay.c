@@ -8,8 +8,7 @@
 
 #define MTA_SHARE 0.9          /* of the MTA's patience that is used */
 #define PROGRESS_INTERVAL 5.0  /* s; Sendmail waits 10 s for a packet */
-#define RESERVE_SHARE 0.05     /* of what is left, kept for each member after the one asked */
-#define RESERVE_MAX 0.5        /* s */
+#define RESERVE_MAX 1.0        /* s of the wait that are kept for each member after the one asked */
 
 void
 mm_host_init(MmHost *host, MilterLoop *loop, const MmSettings *settings, MmStats *stats)
@@ -71,8 +70,8 @@ may_send_progress(MmRelay *relay, MilterStep step)
 static void
 start_wait(MmRelay *relay, MilterStep step)
 {
-    relay->deadline =
-        milter_loop_now(relay->host->loop) + MTA_SHARE * mta_patience(relay, step);
+    relay->wait = MTA_SHARE * mta_patience(relay, step);
+    relay->deadline = milter_loop_now(relay->host->loop) + relay->wait;
     if (may_send_progress(relay, step))
         milter_timer_start(&relay->progress, PROGRESS_INTERVAL);
 }
@@ -82,20 +81,6 @@ stop_wait(MmRelay *relay)
 {
     relay->deadline = 0;
     milter_timer_stop(&relay->progress);
-}
-
-static void
-on_progress_due(MilterTimer *timer, gpointer data)
-{
-    MmRelay *relay = data;
-
-    if (!relay->session || milter_session_owed(relay->session) == MILTER_STEP_NONE)
-        return;
-    /* Between two packets of a replaced body it would end the replacement in Postfix. */
-    if (relay->transaction && relay->transaction->is_delivering)
-        return;
-    milter_session_progress(relay->session);
-    milter_timer_start(timer, PROGRESS_INTERVAL);
 }
 
 double
@@ -110,7 +95,7 @@ mm_relay_time_for(MmRelay *relay, const MmMember *member, double timeout)
         if (!m->shadow && m->state == MM_MEMBER_ACTIVE)
             later++;
     left = relay->deadline - milter_loop_now(relay->host->loop);
-    reserve = MIN(left * RESERVE_SHARE, RESERVE_MAX) * later;
+    reserve = MIN(RESERVE_MAX, relay->wait / (2 * relay->n_members)) * later;
     return CLAMP(left - reserve, 0, timeout);
 }
 
@@ -243,6 +228,9 @@ end_step(MmRelay *relay)
     relay->step = MILTER_STEP_NONE;
     relay->payload = NULL;
     g_clear_pointer(&relay->copy, g_free);
+    if (relay->holds_mta && relay->session)
+        milter_session_resume(relay->session);
+    relay->holds_mta = FALSE;
 }
 
 /* What the answer to a step means for what comes next. */
@@ -289,12 +277,34 @@ note_answer(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
     }
 }
 
+/* A step the MTA does not wait at is through: only a fallback can refuse there, and holds
+ * for what follows, as an MTA's own default action after a failed filter. */
+static void
+pass_unanswered(MmRelay *relay, const MmVerdict *verdict)
+{
+    MilterStep step = relay->step;
+
+    if (mm_verdict_is_set(verdict) && mm_verdict_ends_step(verdict->reply, step, relay->mta)) {
+        if (step == MILTER_STEP_CONNECT || step == MILTER_STEP_HELO) {
+            mm_verdict_copy(&relay->connection_refusal, verdict);
+        } else if (relay->transaction) {
+            mm_verdict_copy(&relay->data_refusal, verdict);
+            mm_verdict_copy(&relay->transaction->refusal, verdict);
+        }
+    }
+    end_step(relay);
+}
+
 void
 mm_relay_answer(MmRelay *relay, const MmVerdict *verdict)
 {
     MilterStep step = milter_session_owed(relay->session);
     MmVerdict answer = { 0 };
 
+    if (step == MILTER_STEP_NONE) {
+        pass_unanswered(relay, verdict);
+        return;
+    }
     mm_verdict_copy(&answer, verdict);
     end_step(relay);
     stop_wait(relay);
@@ -308,6 +318,21 @@ mm_relay_answer(MmRelay *relay, const MmVerdict *verdict)
 }
 
 /* --- ends --- */
+
+/* Those of a MAIL that has just come belong to the next transaction. */
+static void
+forget_macros(MmRelay *relay)
+{
+    static const guint8 later[] = { SMFIC_RCPT, SMFIC_DATA, SMFIC_HEADER,
+                                    SMFIC_EOH,  SMFIC_BODY, SMFIC_BODYEOB };
+
+    if (!(relay->fresh & (1u << (SMFIC_MAIL - 'A')))) {
+        milter_macros_end_transaction(relay->macros);
+        return;
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(later); i++)
+        milter_macros_forget(relay->macros, later[i]);
+}
 
 void
 mm_relay_end_transaction(MmRelay *relay, gboolean abort)
@@ -324,15 +349,21 @@ mm_relay_end_transaction(MmRelay *relay, gboolean abort)
             member->was_aborted = TRUE;
         }
         member->in_transaction = FALSE;
-        /* A child that only evaluates may still be reading. */
-        if (!member->shadow)
-            mm_member_forget_message(member);
         mm_condition_forget(member, MM_STOPPED_MESSAGE);
+        /* A child that only evaluates may still be reading an earlier message. */
+        if (member->shadow) {
+            mm_shadow_forget(member);
+            continue;
+        }
+        mm_member_forget_message(member);
+        /* What it still answers to a header of that message is of no use. */
+        if (member->peer)
+            milter_peer_forget(member->peer);
     }
     mm_condition_end_transaction(relay);
     mm_transaction_free(&relay->transaction);
     mm_verdict_clear(&relay->data_refusal);
-    milter_macros_end_transaction(relay->macros);
+    forget_macros(relay);
 }
 
 static void
@@ -402,6 +433,35 @@ end_session(MmRelay *relay, const char *why)
                 relay->mta == MM_MTA_POSTFIX ? "postfix" : "sendmail", relay->n_messages, why);
     relay->is_over = TRUE;
     mm_relay_advance(relay);
+}
+
+/* The MTA must take the last flush within the time it would have waited for it. */
+static void
+check_delivery(MmRelay *relay)
+{
+    if (milter_loop_now(relay->host->loop) < relay->deadline) {
+        milter_timer_start(&relay->progress, PROGRESS_INTERVAL);
+        return;
+    }
+    milter_warning("session=%u message=%u mta=\"does not take the changed message\" "
+                   "action=\"connection closed\"", relay->tag, relay->n_messages);
+    end_session(relay, "the MTA does not take the changed message");
+}
+
+static void
+on_progress_due(MilterTimer *timer, gpointer data)
+{
+    MmRelay *relay = data;
+
+    if (!relay->session || milter_session_owed(relay->session) == MILTER_STEP_NONE)
+        return;
+    /* Between two packets of a replaced body it would end the replacement in Postfix. */
+    if (relay->transaction && relay->transaction->is_delivering) {
+        check_delivery(relay);
+        return;
+    }
+    milter_session_progress(relay->session);
+    milter_timer_start(timer, PROGRESS_INTERVAL);
 }
 
 /* --- what the MTA sends --- */
@@ -494,9 +554,6 @@ static void
 prepare_step(MmRelay *relay, MilterStep step)
 {
     switch (step) {
-    case MILTER_STEP_CONNECT:
-        learn_mta(relay);
-        break;
     case MILTER_STEP_HELO:
         /* Ends a transaction; children get the HELO itself, as from the MTA. */
         mm_relay_end_transaction(relay, FALSE);
@@ -516,6 +573,9 @@ on_command(MilterSession *session, MilterStep step, const MilterFrame *frame, gb
     MmRelay *relay = data;
     const MmVerdict *refusal;
 
+    /* Its patience and whether it takes progress depend on which MTA it is. */
+    if (step == MILTER_STEP_CONNECT)
+        learn_mta(relay);
     if (wants_reply)
         start_wait(relay, step);
     refusal = settled(relay, step);
@@ -551,7 +611,7 @@ on_abort(MilterSession *session, gpointer data)
     }
     end_step(relay);
     stop_wait(relay);
-    mm_relay_end_transaction(relay, FALSE);
+    relay->fresh = 0;
     /* Postfix sends ABORT also outside a transaction; what a child makes of it is its own. */
     for (guint i = 0; i < relay->n_members; i++) {
         MmMember *member = &relay->members[i];
@@ -560,6 +620,7 @@ on_abort(MilterSession *session, gpointer data)
             mm_member_abort(member);
         member->was_aborted = FALSE;
     }
+    mm_relay_end_transaction(relay, FALSE);
     mm_relay_advance(relay);
 }
 
@@ -573,6 +634,7 @@ restart(MmRelay *relay)
     mm_verdict_clear(&relay->connection_refusal);
     milter_macros_clear(relay->macros);
     mm_condition_close(relay);
+    relay->fresh = 0;
     for (guint i = 0; i < relay->n_members; i++) {
         MmMember *member = &relay->members[i];
 
@@ -581,9 +643,12 @@ restart(MmRelay *relay)
         mm_condition_forget(member, MM_STOPPED_SESSION);
         if (member->shadow) {
             mm_shadow_quit(member, TRUE);
-        } else if (member->peer && member->state != MM_MEMBER_FAILED) {
-            milter_peer_quit(member->peer, TRUE);
+        } else if (member->state != MM_MEMBER_FAILED) {
+            /* One that has gone meanwhile is found out when it is asked. */
+            if (member->peer)
+                milter_peer_quit(member->peer, TRUE);
             member->state = MM_MEMBER_ACTIVE;
+            member->skipped = 0;
         }
     }
     mm_relay_advance(relay);

@@ -149,6 +149,12 @@ mm_shadow_is_waiting(const MmMember *member)
 }
 
 void
+mm_shadow_forget(MmMember *member)
+{
+    milter_message_unref(&member->shadow->waiting);
+}
+
+void
 mm_shadow_message(MmMember *member, MilterMessage *message)
 {
     static const guint8 commands[] = { SMFIC_HEADER, SMFIC_EOH, SMFIC_BODY, SMFIC_BODYEOB };
@@ -252,6 +258,7 @@ start_item(MmMember *member, Item *item)
     case ITEM_QUIT_NC:
         milter_peer_quit(member->peer, TRUE);
         member->state = MM_MEMBER_ACTIVE;
+        member->skipped = 0;
         milter_macros_clear(member->shadow->macros);
         break;
     }

@@ -19,7 +19,7 @@ bench-programs: $(BENCH_BINARIES)
 
 EXTRA_DIST += script/bench test/bench/test-load test/bench/count test/bench/lib/bench.rb \
 	test/bench/lib/bench/command.rb test/bench/lib/bench/count.rb \
-	test/bench/lib/bench/load.rb test/bench/lib/bench/memory.rb \
+	test/bench/lib/bench/document.rb test/bench/lib/bench/load.rb test/bench/lib/bench/memory.rb \
 	test/bench/lib/bench/processes.rb test/bench/lib/bench/relays.rb \
 	test/bench/lib/bench/report.rb test/bench/lib/bench/runner.rb \
 	test/bench/lib/bench/scenarios.rb test/bench/lib/bench/statistics.rb

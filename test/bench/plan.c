@@ -74,7 +74,8 @@ add_packet(GByteArray *out, guint8 command, const void *data, gsize size)
 GByteArray *
 plan_offer(void)
 {
-    const guint32 offer[3] = { g_htonl(OFFERED_VERSION), g_htonl(OFFERED_ACTIONS), g_htonl(OFFERED_STEPS) };
+    const guint32 offer[3] = { g_htonl(OFFERED_VERSION), g_htonl(OFFERED_ACTIONS),
+                               g_htonl(OFFERED_STEPS) };
     GByteArray *out = g_byte_array_new();
 
     add_packet(out, SMFIC_OPTNEG, offer, sizeof(offer));

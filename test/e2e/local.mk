@@ -15,3 +15,25 @@ test_e2e_milters_scripted_SOURCES = \
 	test/e2e/milters/wire.c \
 	test/e2e/milters/wire.h
 test_e2e_milters_scripted_LDADD = $(GLIB_LIBS) $(MILTER_LIBS) -lpthread
+
+# These skip themselves where root, a server or a milter is missing.
+test_e2e_checks = \
+	test/e2e/check-harness \
+	test/e2e/check-postfix \
+	test/e2e/check-random-postfix \
+	test/e2e/check-random-sendmail \
+	test/e2e/check-real-milters \
+	test/e2e/check-sendmail
+TESTS += $(test_e2e_checks)
+
+EXTRA_DIST += \
+	$(test_e2e_checks) \
+	$(srcdir)/test/e2e/lib/*.rb \
+	$(srcdir)/test/e2e/scenarios/*.rb \
+	test/e2e/packages \
+	test/e2e/run-tests
+
+clean-local: clean-e2e
+clean-e2e:
+	rm -rf test/e2e/sendmail-files
+.PHONY: clean-e2e

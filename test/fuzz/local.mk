@@ -37,3 +37,30 @@ test_fuzz_fuzz_option_LDADD = $(FUZZ_LIBS)
 test_fuzz_fuzz_reply_SOURCES = test/fuzz/fuzz-reply.c $(FUZZ_MAIN)
 test_fuzz_fuzz_reply_LDFLAGS = $(FUZZ_LDFLAGS)
 test_fuzz_fuzz_reply_LDADD = $(FUZZ_LIBS)
+
+# Targets whose input is a list of choices: also fed with random bytes by make check.
+check_PROGRAMS += test/fuzz/fuzz-message
+EXTRA_DIST += test/fuzz/models.h
+test_fuzz_fuzz_message_SOURCES = test/fuzz/fuzz-message.c test/fuzz/models.c test/fuzz/models.h \
+	$(FUZZ_MAIN)
+test_fuzz_fuzz_message_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_message_LDADD = libmm.la $(FUZZ_LIBS)
+if !FUZZING
+check_PROGRAMS += test/fuzz/random-message
+TESTS += test/fuzz/fuzz-message test/fuzz/random-message
+endif
+test_fuzz_random_message_SOURCES = test/fuzz/fuzz-message.c test/fuzz/models.c \
+	test/fuzz/models.h test/fuzz/fuzz.h test/fuzz/random-main.c
+test_fuzz_random_message_LDADD = libmm.la $(FUZZ_LIBS)
+
+check_PROGRAMS += test/fuzz/fuzz-relay
+test_fuzz_fuzz_relay_SOURCES = test/fuzz/fuzz-relay.c $(FUZZ_MAIN)
+test_fuzz_fuzz_relay_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_relay_LDADD = $(RIG_LIBS)
+if !FUZZING
+check_PROGRAMS += test/fuzz/random-relay
+TESTS += test/fuzz/fuzz-relay test/fuzz/random-relay
+endif
+test_fuzz_random_relay_SOURCES = test/fuzz/fuzz-relay.c test/fuzz/fuzz.h test/fuzz/random-main.c
+test_fuzz_random_relay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_RUNS=4000
+test_fuzz_random_relay_LDADD = $(RIG_LIBS)

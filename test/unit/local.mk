@@ -44,3 +44,45 @@ test_unit_test_processes_SOURCES = test/unit/test-processes.c
 test_unit_test_processes_LDADD = libmm.la $(LDADD)
 test_unit_test_settings_SOURCES = test/unit/test-settings.c
 test_unit_test_settings_LDADD = libmm.la $(LDADD)
+
+# the public sides: write a milter, drive a milter
+check_PROGRAMS += test/unit/test-client test/unit/test-client-run test/unit/test-server
+TESTS += test/unit/test-client test/unit/test-client-run test/unit/test-server
+test_unit_test_client_run_SOURCES = test/unit/test-client-run.c
+test_unit_test_client_run_LDADD = libmilter-client.la libmilter-core.la $(LDADD)
+test_unit_test_client_SOURCES = test/unit/test-client.c
+test_unit_test_client_LDADD = libmilter-client.la libmilter-core.la $(LDADD)
+test_unit_test_server_SOURCES = test/unit/test-server.c
+test_unit_test_server_LDADD = libmilter-client.la libmilter-server.la libmilter-core.la $(LDADD)
+
+# transport, and the relay
+RELAY_TESTS = \
+	test/unit/test-conn \
+	test/unit/test-dialect \
+	test/unit/test-loop \
+	test/unit/test-message \
+	test/unit/test-peer \
+	test/unit/test-relay \
+	test/unit/test-session \
+	test/unit/test-spool \
+	test/unit/test-verdict
+check_PROGRAMS += $(RELAY_TESTS)
+TESTS += $(RELAY_TESTS)
+test_unit_test_conn_SOURCES = test/unit/test-conn.c
+test_unit_test_conn_LDADD = $(RIG_LIBS)
+test_unit_test_dialect_SOURCES = test/unit/test-dialect.c
+test_unit_test_dialect_LDADD = $(RIG_LIBS)
+test_unit_test_loop_SOURCES = test/unit/test-loop.c
+test_unit_test_loop_LDADD = $(CORE_TEST_LIBS)
+test_unit_test_message_SOURCES = test/unit/test-message.c
+test_unit_test_message_LDADD = $(CORE_TEST_LIBS)
+test_unit_test_peer_SOURCES = test/unit/test-peer.c
+test_unit_test_peer_LDADD = $(RIG_LIBS)
+test_unit_test_relay_SOURCES = test/unit/test-relay.c
+test_unit_test_relay_LDADD = $(RIG_LIBS)
+test_unit_test_session_SOURCES = test/unit/test-session.c
+test_unit_test_session_LDADD = $(RIG_LIBS)
+test_unit_test_spool_SOURCES = test/unit/test-spool.c
+test_unit_test_spool_LDADD = $(CORE_TEST_LIBS)
+test_unit_test_verdict_SOURCES = test/unit/test-verdict.c
+test_unit_test_verdict_LDADD = libmm.la $(CORE_TEST_LIBS)

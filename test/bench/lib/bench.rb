@@ -12,6 +12,7 @@ require_relative 'bench/runner'
 require_relative 'bench/memory'
 require_relative 'bench/count'
 require_relative 'bench/report'
+require_relative 'bench/document'
 require_relative 'bench/command'
 
 # An interrupted Open3 would otherwise print a backtrace of each of its threads.

@@ -29,25 +29,30 @@ module Accepted
   def self.refusal(scenario, lines)
     return nil if lines.any? { |line| line.start_with?("smtp > XCLIENT") }
 
+    greetings = lines.count { |line| line.match?(/\Asmtp > (EHLO|HELO)/) }
     scenario.list.entries.filter_map do |entry|
       next (["connect", 1] unless entry.fallback == "a") if entry.down?
 
       log = "child #{entry.child} connection 1: "
-      refusal_of(lines.select { |line| line.start_with?(log) }.map { |line| line.delete_prefix(log) }, entry)
+      events = lines.select { |line| line.start_with?(log) }.map { |line| line.delete_prefix(log) }
+      dies = entry.fallback != "a" && scenario.scripts[entry.child.to_i].any? { |rule| rule.end_with?(" close") }
+      refusal_of(events, entry.fallback, dies ? greetings : 0)
     end.min
   end
 
-  # The same for one child, from what it saw.
-  def self.refusal_of(events, entry)
+  # The same for one child, from what it saw.  GREETINGS: how many there were, when the child may have
+  # died: the first one after its death is refused.
+  def self.refusal_of(events, fallback, greetings)
     step = nil
-    numbers = Hash.new(0)
+    helos = 0
     events.each do |event|
       case event
-      when /\A(negotiate|connect|helo) /
-        numbers[$1] += 1
-        step = $1 == "helo" ? ["helo", numbers[$1]] : ["connect", 1]
+      when /\A(negotiate|connect) / then step = ["connect", 1]
+      when /\Ahelo / then step = ["helo", helos += 1]
       when /\A  -> (reject|tempfail|reply)/ then return step if step
-      when "closed" then return entry.fallback == "a" ? nil : step
+      when "closed"
+        return step if step && fallback != "a"
+        return greetings > helos ? ["helo", helos + 1] : nil
       when /\A\w/ then step = nil
       end
     end
@@ -72,23 +77,35 @@ module Accepted
 
     each_connection(lines) do |events|
       at = end_of(events, *refusal)
-      at ? events[0...at] + ["closed"] : events
+      events = events[0...at] + ["closed"] if at
+      events.chunk_while { |a, b| a == "abort" && b == "abort" }.map(&:first)
     end
   end
 
-  # Where the first event after the NUMBER-th STEP is; a child that does not get the step at all has
-  # seen nothing after connect that counts.
+  # Where the first event after the NUMBER-th STEP is.  A child that does not get the step has seen
+  # nothing that counts after connect, or after the last transaction.
   def self.end_of(events, step, number)
     starts = events.each_index.select { |i| events[i].start_with?("#{step} ") }
-    from = starts[number - 1] || (starts.empty? ? 0 : nil) or return nil
     later = %w[helo mail rcpt unknown abort closed]
-    (from + 1...events.size).find { |i| later.include?(events[i][/\A\w+/]) }
+    from = starts[number - 1]
+    return (from + 1...events.size).find { |i| later.include?(events[i][/\A\w+/]) } if from
+    return events.index { |event| later.include?(event[/\A\w+/]) } if starts.empty? && number == 1
+
+    last = events.size - 1
+    last -= 1 while last.positive? && events[last - 1] == "abort"
+    last
+  end
+
+  # Sendmail's own estimate of a message's size where it is not near the size delivered.
+  def self.without_estimates(lines, _refusal)
+    lines.map { |line| line.sub(/\A(delivered from .*)SIZE=\d+/, '\1SIZE=ESTIMATE') }
   end
 
   CONNECTED = "Children are connected when the MTA connects"
   RULES = [
     Rule.new("After a refused connection or HELO the MTA is silent", %w[postfix],
              method(:until_refusal)),
+    Rule.new("The size that Sendmail announces", %w[sendmail], method(:without_estimates)),
     Rule.new(CONNECTED, %w[sendmail], method(:without_refused)),
     Rule.new(CONNECTED, %w[postfix sendmail], method(:without_idle))
   ].freeze

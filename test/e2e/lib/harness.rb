@@ -31,7 +31,7 @@ class Harness
   end
 
   # MIDDLE_KIND: "manager", "haproxy" or "direct".
-  def initialize(mta_name, middle_kind, lists)
+  def initialize(mta_name, middle_kind, lists, player: Player)
     @workspace = Workspace.new
     @sink = Sink.new(@workspace.port)
     @children = (1..CHILDREN).to_h { |n| [n, Child.new(@workspace, Harness.scripted, n)] }
@@ -40,7 +40,7 @@ class Harness
     @mta = MTAS.fetch(mta_name).new(@workspace, @sink.port, ports, @middle)
     @middle.start(lists)
     @mta.start(lists)
-    @player = Player.new(@mta, @sink, @children, @middle)
+    @player = player.new(@mta, @sink, @children, @middle)
   end
 
   # Play a scenario on both sides; the difference as text, or nil.

@@ -169,7 +169,6 @@ class Postfix
       smtp_tls_security_level = none
       smtpd_tls_security_level = may
       smtpd_tls_chain_files = #{@etc}/tls.pem
-      smtpd_tls_dh1024_param_file = none
       smtpd_authorized_xclient_hosts = 127.0.0.0/8
       smtpd_relay_restrictions = permit_mynetworks, reject
       smtpd_recipient_restrictions =

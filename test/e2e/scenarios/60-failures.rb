@@ -62,7 +62,7 @@ end
 
 fails "an edit at mail", list: "1:t 2:t quick", rules: { 1 => ['mail send "\x00\x00\x00\x05hX\x00v\x00"'] }
 fails "a header insert with a negative index", list: "1:t 2:t quick", rules: { 1 => ['eom send "\x00\x00\x00\x09i\xff\xff\xff\xffX\x00v\x00"'] }
-fails "an empty header name", list: "1:t 2:t quick", rules: { 1 => ['eom send "\x00\x00\x00\x04h\x00v\x00"'] }
+fails "an empty header name", list: "1:t 2:t quick", accept: "A header field without a name", rules: { 1 => ['eom send "\x00\x00\x00\x04h\x00v\x00"'] }
 
 one = ->(_) { ehlo; transaction; quit }
 fails "child 1 hangs at connect, tempfail", list: "1:t 2:t quick", rules: { 1 => ["connect sleep 2.5"] }, &one

@@ -20,6 +20,7 @@ module Bench
       report.summary
       report.data.update(machine: Machine.describe(tools), options: @options)
       report.write_json(@json) if @json
+      Document.new(report.data, report.verdicts).update(@document) if @document
       report.verdicts.none? { |entry| entry[:verdict] == 'missed' }
     end
 
@@ -37,6 +38,9 @@ module Bench
         parser.on('--sessions N', Integer, 'sessions at once to try (4000)') { |n| @options[:many] = n }
         parser.on('--soak [N]', Integer, 'memory after N messages (100000)') do |n|
           @options[:soak] = n || 100_000
+        end
+        parser.on('--document FILE', 'put the figures into this Markdown file') do |file|
+          @document = file
         end
         parser.on('--json FILE', 'write everything measured to FILE') { |file| @json = file }
       end.parse!(arguments)
@@ -146,7 +150,7 @@ module Bench
       {
         processor: File.read('/proc/cpuinfo')[/^model name\s*:\s*(.+)/, 1],
         processors: Etc.nprocessors,
-        kernel: Etc.uname.values_at(:sysname, :release, :machine).join(' '),
+        kernel: Etc.uname.values_at(:sysname, :release).join(' ')[/\A\w+ \d+\.\d+/],
         haproxy: Open3.capture2e(tools.haproxy, '-v').first[/version (\S+)/, 1],
         time: Time.now.utc.strftime('%FT%TZ')
       }

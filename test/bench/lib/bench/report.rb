@@ -99,8 +99,8 @@ module Bench
     def measured(entry)
       return '' unless entry[:value]
 
-      format(': %<value>.3g %<unit>s, wanted %<direction>s %<limit>g',
-             entry.merge(direction: entry[:direction].to_s.tr('_', ' ')))
+      ": #{Statistics.short(entry[:value])} #{entry[:unit]}".rstrip +
+        ", wanted #{entry[:direction].to_s.tr('_', ' ')} #{format('%g', entry[:limit])}"
     end
 
     def median_figures(list)

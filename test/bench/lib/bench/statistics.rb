@@ -11,6 +11,11 @@ module Bench
       sorted.size.odd? ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2.0
     end
 
+    # Three digits, without exponents.
+    def short(value)
+      value.abs >= 100 ? format('%.0f', value) : format('%.3g', value)
+    end
+
     # Median of the quotients of values measured in the same round.
     def paired_ratio(values, base)
       pairs = values.zip(base).reject { |_, below| below.zero? }
