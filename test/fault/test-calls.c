@@ -53,7 +53,9 @@ static Rig *
 new_rig(gboolean via_manager)
 {
     static const MilterFallback fallbacks[] = {
-        MILTER_FALLBACK_TEMPORARY_FAILURE, MILTER_FALLBACK_ACCEPT, MILTER_FALLBACK_REJECT,
+        MILTER_FALLBACK_TEMPORARY_FAILURE,
+        MILTER_FALLBACK_ACCEPT,
+        MILTER_FALLBACK_REJECT,
     };
     Rig *rig = rig_new(MM_MTA_POSTFIX);
 
@@ -74,13 +76,13 @@ new_rig(gboolean via_manager)
 static gboolean
 is_legal(guint8 reply, const guint8 *payload, gsize size)
 {
-    static const char legal[] = { SMFIC_OPTNEG, SMFIR_CONTINUE, SMFIR_ACCEPT, SMFIR_PROGRESS,
-                                  SMFIR_ADDHEADER, SMFIR_CHGHEADER, SMFIR_REPLBODY,
-                                  SMFIR_TEMPFAIL, 0 };
+    static const char legal[] = { SMFIC_OPTNEG,   SMFIR_CONTINUE,  SMFIR_ACCEPT,
+                                  SMFIR_PROGRESS, SMFIR_ADDHEADER, SMFIR_CHGHEADER,
+                                  SMFIR_REPLBODY, SMFIR_TEMPFAIL,  0 };
 
     if (reply == SMFIR_REPLYCODE)
-        return size > 3 && (memcmp(payload, "451 4.7.1 ", 10) == 0 ||
-                            memcmp(payload, "550 5.5.0 ", 10) == 0);
+        return size > 3 &&
+               (memcmp(payload, "451 4.7.1 ", 10) == 0 || memcmp(payload, "550 5.5.0 ", 10) == 0);
     return strchr(legal, reply) != NULL;
 }
 
@@ -197,8 +199,8 @@ loop(Call call, gboolean via_manager)
     for (guint i = 0; i < G_N_ELEMENTS(errors); i++) {
         guint n = 1;
 
-        if (errors[i].error == CALLS_SHORT && (call == CALL_CONNECT || call == CALL_ACCEPT4 ||
-                                               call == CALL_OPEN))
+        if (errors[i].error == CALLS_SHORT &&
+            (call == CALL_CONNECT || call == CALL_ACCEPT4 || call == CALL_OPEN))
             continue;
         while (n < RUNS_MAX && run(call, errors[i].error, n, via_manager) && !g_test_failed())
             n++;
@@ -228,7 +230,7 @@ int
 main(int argc, char **argv)
 {
     static const Call tried[] = { CALL_READ, CALL_WRITEV, CALL_CONNECT,
-                                  CALL_OPEN, CALL_PREAD, CALL_PWRITE };
+                                  CALL_OPEN, CALL_PREAD,  CALL_PWRITE };
 
     g_test_init(&argc, &argv, NULL);
     for (guint i = 0; i < G_N_ELEMENTS(tried); i++) {

@@ -14,13 +14,13 @@
 #define POSTFIX_REJECT "550 5.5.0 Service unavailable"
 
 typedef enum {
-    FAULT_CLOSE,      /* closes instead of answering */
-    FAULT_HANG,       /* never answers */
-    FAULT_GARBAGE,    /* answers with bytes that are no packet */
-    FAULT_UNKNOWN,    /* answers with a reply that does not exist */
-    FAULT_LATE,       /* answers when its time is over */
-    FAULT_TWICE,      /* answers twice */
-    FAULT_HALF,       /* answers with half a packet, then closes */
+    FAULT_CLOSE,   /* closes instead of answering */
+    FAULT_HANG,    /* never answers */
+    FAULT_GARBAGE, /* answers with bytes that are no packet */
+    FAULT_UNKNOWN, /* answers with a reply that does not exist */
+    FAULT_LATE,    /* answers when its time is over */
+    FAULT_TWICE,   /* answers twice */
+    FAULT_HALF,    /* answers with half a packet, then closes */
     N_FAULTS,
 } Fault;
 
@@ -45,8 +45,15 @@ typedef struct {
 
 /* A message, as the MTA sends it. */
 static const char *const dialogue[] = {
-    "connect client.example 4 25 192.0.2.1", "helo client.example", "mail <s@client.example>",
-    "rcpt <r@example.org>", "data", "header Subject=hi", "eoh", "body \"text\\r\\n\"", "eom",
+    "connect client.example 4 25 192.0.2.1",
+    "helo client.example",
+    "mail <s@client.example>",
+    "rcpt <r@example.org>",
+    "data",
+    "header Subject=hi",
+    "eoh",
+    "body \"text\\r\\n\"",
+    "eom",
 };
 
 static void
@@ -153,7 +160,8 @@ ask(Rig *rig, const char *line)
         MilterFrame frame;
 
         g_assert_cmpint(milter_frame_peek(g_bytes_get_data(packet, NULL), g_bytes_get_size(packet),
-                                          G_MAXUINT32, &frame), ==, MILTER_FRAME_OK);
+                                          G_MAXUINT32, &frame),
+                        ==, MILTER_FRAME_OK);
         (void)milter_option_parse(&frame, &rig->agreed, NULL);
     }
     g_bytes_unref(packet);
@@ -188,8 +196,8 @@ new_rig(MmMta mta, Plan plans[N_CHILDREN], guint32 offered_steps)
 static char *
 negotiate(Rig *rig)
 {
-    g_autofree char *offer = g_strdup_printf("optneg version=6 actions=0x1ff steps=0x%x",
-                                             rig->offer.steps);
+    g_autofree char *offer =
+        g_strdup_printf("optneg version=6 actions=0x1ff steps=0x%x", rig->offer.steps);
 
     return ask(rig, offer);
 }
@@ -198,8 +206,8 @@ negotiate(Rig *rig)
 static gboolean
 is_fallback(const char *text, MilterFallback fallback, MmMta mta, guint8 command)
 {
-    gboolean is_connection = command == SMFIC_CONNECT || command == SMFIC_HELO ||
-                             command == SMFIC_OPTNEG;
+    gboolean is_connection =
+        command == SMFIC_CONNECT || command == SMFIC_HELO || command == SMFIC_OPTNEG;
 
     switch (fallback) {
     case MILTER_FALLBACK_TEMPORARY_FAILURE:

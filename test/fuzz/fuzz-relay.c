@@ -46,8 +46,15 @@ next(Input *input, guint n)
 }
 
 static const guint32 step_choices[] = {
-    0, 0, SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY, SMFIP_NOBODY, SMFIP_NOHDRS | SMFIP_NOEOH,
-    SMFIP_SKIP, SMFIP_HDR_LEADSPC, SMFIP_NOMAIL | SMFIP_NORCPT, SMFIP_NODATA | SMFIP_NOUNKNOWN,
+    0,
+    0,
+    SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY,
+    SMFIP_NOBODY,
+    SMFIP_NOHDRS | SMFIP_NOEOH,
+    SMFIP_SKIP,
+    SMFIP_HDR_LEADSPC,
+    SMFIP_NOMAIL | SMFIP_NORCPT,
+    SMFIP_NODATA | SMFIP_NOUNKNOWN,
     0x1fffff & ~(guint32)(SMFIP_NR_CONN | SMFIP_NR_MAIL),
     SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_DATA | SMFIP_NR_UNKN,
     SMFIP_RCPT_REJ | SMFIP_NOCONNECT | SMFIP_NOHELO,
@@ -68,21 +75,51 @@ trace(PacketKind kind, const char *who, const void *wire, gsize size)
 /* --- children --- */
 
 static const char *const final_replies[] = {
-    "continue", "continue", "continue", "continue", "continue", "continue", "accept", "reject",
-    "tempfail", "code \"550 5.7.1 no\"", "code \"451 4.7.1 later\\r\\n451 4.7.1 yes\"", "discard",
+    "continue",
+    "continue",
+    "continue",
+    "continue",
+    "continue",
+    "continue",
+    "accept",
+    "reject",
+    "tempfail",
+    "code \"550 5.7.1 no\"",
+    "code \"451 4.7.1 later\\r\\n451 4.7.1 yes\"",
+    "discard",
     "skip",
 };
 
 static const char *const edits[] = {
-    "addheader X=1", "chgheader 1 X=2", "chgheader 1 X=\"\"", "insheader 1 Y=3", "addrcpt <n@x>",
-    "delrcpt <r@x>", "chgfrom <f@x>", "replbody \"new\\nbody\"", "replbody \"more\"*20000",
-    "quarantine why", "progress", "addrcpt_par <p@x> NOTIFY=NEVER",
+    "addheader X=1",
+    "chgheader 1 X=2",
+    "chgheader 1 X=\"\"",
+    "insheader 1 Y=3",
+    "addrcpt <n@x>",
+    "delrcpt <r@x>",
+    "chgfrom <f@x>",
+    "replbody \"new\\nbody\"",
+    "replbody \"more\"*20000",
+    "quarantine why",
+    "progress",
+    "addrcpt_par <p@x> NOTIFY=NEVER",
 };
 
 static const char *const odd_replies[] = {
-    "shutdown", "connfail", "packet Z \"\"", "code \"250 fine\"", "code \"550\"", "raw \"220 hello\\r\\n\"",
-    "raw \"\\xff\\xff\\xff\\xffc\"", "packet c \"x\"", "addheader A=1", "packet h \"x\"",
-    "raw \"\\0\\0\\0\\0\"", "optneg version=6 actions=0 steps=0", "continue; continue", "addheader \"=\"",
+    "shutdown",
+    "connfail",
+    "packet Z \"\"",
+    "code \"250 fine\"",
+    "code \"550\"",
+    "raw \"220 hello\\r\\n\"",
+    "raw \"\\xff\\xff\\xff\\xffc\"",
+    "packet c \"x\"",
+    "addheader A=1",
+    "packet h \"x\"",
+    "raw \"\\0\\0\\0\\0\"",
+    "optneg version=6 actions=0 steps=0",
+    "continue; continue",
+    "addheader \"=\"",
 };
 
 static void
@@ -383,8 +420,8 @@ static void
 send_garbage(void)
 {
     static const char *const garbage[] = {
-        "raw \"\\0\\0\\0\\0\"", "packet Z \"\"", "packet C \"h\"", "raw \"EHLO x\\r\\n\"",
-        "packet O \"\"", "packet M \"x\"", "packet D \"\"",
+        "raw \"\\0\\0\\0\\0\"", "packet Z \"\"",  "packet C \"h\"", "raw \"EHLO x\\r\\n\"",
+        "packet O \"\"",        "packet M \"x\"", "packet D \"\"",
     };
     g_autoptr(GByteArray) wire =
         packet_line(PACKET_COMMAND, garbage[next(&fuzz->input, G_N_ELEMENTS(garbage))]);

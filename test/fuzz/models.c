@@ -8,8 +8,8 @@
 
 /* Sendmail's own fields, before those of the message (H lines of sendmail.cf). */
 static const char *const sendmail_own[] = {
-    "Return-Path", "Received", "Resent-Date", "Date", "Resent-From", "From", "Full-Name",
-    "Resent-Message-Id", "Message-Id",
+    "Return-Path", "Received",  "Resent-Date",       "Date",       "Resent-From",
+    "From",        "Full-Name", "Resent-Message-Id", "Message-Id",
 };
 
 static gboolean
@@ -39,8 +39,7 @@ static void
 put(Model *model, guint at, const char *name, char *value, gboolean is_user)
 {
     g_assert_cmpuint(model->n, <, MODEL_FIELDS_MAX);
-    memmove(&model->fields[at + 1], &model->fields[at],
-            (model->n - at) * sizeof(model->fields[0]));
+    memmove(&model->fields[at + 1], &model->fields[at], (model->n - at) * sizeof(model->fields[0]));
     model->fields[at] = (ModelField){ g_strdup(name), value, is_user, is_trace(name) };
     model->n++;
 }
@@ -51,8 +50,7 @@ take(Model *model, guint at)
     g_free(model->fields[at].name);
     g_free(model->fields[at].value);
     model->n--;
-    memmove(&model->fields[at], &model->fields[at + 1],
-            (model->n - at) * sizeof(model->fields[0]));
+    memmove(&model->fields[at], &model->fields[at + 1], (model->n - at) * sizeof(model->fields[0]));
 }
 
 void

@@ -11,9 +11,9 @@
 
 typedef struct {
     char *name;
-    char *value;        /* what comes behind the colon; NULL: deleted (Sendmail) */
-    gboolean is_user;   /* Sendmail's H_USER: counted and shown; Postfix: not its own field */
-    gboolean is_trace;  /* Sendmail's H_TRACE */
+    char *value;       /* what comes behind the colon; NULL: deleted (Sendmail) */
+    gboolean is_user;  /* Sendmail's H_USER: counted and shown; Postfix: not its own field */
+    gboolean is_trace; /* Sendmail's H_TRACE */
 } ModelField;
 
 typedef struct {

@@ -58,8 +58,8 @@ cut_writev(int fd, const struct iovec *iov, int n)
         iov++;
         n--;
     }
-    return write(fd, iov->iov_base, is_short ? MIN(1, iov->iov_len)
-                                             : MIN(iov->iov_len, calls.write_max));
+    return write(fd, iov->iov_base,
+                 is_short ? MIN(1, iov->iov_len) : MIN(iov->iov_len, calls.write_max));
 }
 
 static int
@@ -112,8 +112,13 @@ calls_install(void)
     calls = (Calls){ 0 };
     write_is_refused = FALSE;
     milter_sys = (MilterSys){
-        .read = cut_read, .writev = cut_writev, .connect = cut_connect, .accept4 = cut_accept4,
-        .open = cut_open, .pread = cut_pread, .pwrite = cut_pwrite,
+        .read = cut_read,
+        .writev = cut_writev,
+        .connect = cut_connect,
+        .accept4 = cut_accept4,
+        .open = cut_open,
+        .pread = cut_pread,
+        .pwrite = cut_pwrite,
     };
 }
 

@@ -20,14 +20,14 @@ typedef enum {
 #define CALLS_SHORT (-1) /* as an error: the call does one byte of what it was asked for */
 
 typedef struct {
-    gsize read_max;       /* bytes one read gives at the most, 0 for any number */
-    gsize write_max;      /* bytes one writev takes; every second one takes none */
+    gsize read_max;  /* bytes one read gives at the most, 0 for any number */
+    gsize write_max; /* bytes one writev takes; every second one takes none */
     guint n_calls[N_CALLS];
-    guint n_all;          /* all together: whether anything happened */
-    Call fault_call;      /* which call fails */
-    guint fault_at;       /* the how manieth of its kind, from 1; 0 for none */
-    int fault_error;      /* with which errno, or CALLS_SHORT */
-    guint n_faults;       /* how often it did */
+    guint n_all;     /* all together: whether anything happened */
+    Call fault_call; /* which call fails */
+    guint fault_at;  /* the how manieth of its kind, from 1; 0 for none */
+    int fault_error; /* with which errno, or CALLS_SHORT */
+    guint n_faults;  /* how often it did */
 } Calls;
 
 extern Calls calls;

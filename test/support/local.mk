@@ -6,8 +6,12 @@ test_support_librig_la_SOURCES = \
 	test/support/calls.h \
 	test/support/packet.c \
 	test/support/packet.h \
+	test/support/rig-ends.c \
+	test/support/rig-private.h \
 	test/support/rig.c \
 	test/support/rig.h \
+	test/support/script-private.h \
+	test/support/script-settings.c \
 	test/support/script.c \
 	test/support/script.h
 test_support_librig_la_LIBADD = libmm.la

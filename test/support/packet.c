@@ -16,56 +16,80 @@ typedef struct {
 } Name;
 
 static const Name commands[] = {
-    { "optneg", SMFIC_OPTNEG }, { "macro", SMFIC_MACRO },   { "connect", SMFIC_CONNECT },
-    { "helo", SMFIC_HELO },     { "mail", SMFIC_MAIL },     { "rcpt", SMFIC_RCPT },
-    { "data", SMFIC_DATA },     { "header", SMFIC_HEADER }, { "eoh", SMFIC_EOH },
-    { "body", SMFIC_BODY },     { "eom", SMFIC_BODYEOB },   { "unknown", SMFIC_UNKNOWN },
-    { "abort", SMFIC_ABORT },   { "quit", SMFIC_QUIT },     { "quit_nc", SMFIC_QUIT_NC },
-    { NULL, 0 },
+    { "optneg", SMFIC_OPTNEG },   { "macro", SMFIC_MACRO },
+    { "connect", SMFIC_CONNECT }, { "helo", SMFIC_HELO },
+    { "mail", SMFIC_MAIL },       { "rcpt", SMFIC_RCPT },
+    { "data", SMFIC_DATA },       { "header", SMFIC_HEADER },
+    { "eoh", SMFIC_EOH },         { "body", SMFIC_BODY },
+    { "eom", SMFIC_BODYEOB },     { "unknown", SMFIC_UNKNOWN },
+    { "abort", SMFIC_ABORT },     { "quit", SMFIC_QUIT },
+    { "quit_nc", SMFIC_QUIT_NC }, { NULL, 0 },
 };
 
 static const Name replies[] = {
-    { "optneg", SMFIC_OPTNEG },       { "continue", SMFIR_CONTINUE },
-    { "accept", SMFIR_ACCEPT },       { "reject", SMFIR_REJECT },
-    { "tempfail", SMFIR_TEMPFAIL },   { "discard", SMFIR_DISCARD },
-    { "skip", SMFIR_SKIP },           { "shutdown", SMFIR_SHUTDOWN },
-    { "connfail", SMFIR_CONN_FAIL },  { "progress", SMFIR_PROGRESS },
-    { "code", SMFIR_REPLYCODE },      { "addheader", SMFIR_ADDHEADER },
-    { "insheader", SMFIR_INSHEADER }, { "chgheader", SMFIR_CHGHEADER },
-    { "addrcpt", SMFIR_ADDRCPT },     { "addrcpt_par", SMFIR_ADDRCPT_PAR },
-    { "delrcpt", SMFIR_DELRCPT },     { "chgfrom", SMFIR_CHGFROM },
-    { "replbody", SMFIR_REPLBODY },   { "quarantine", SMFIR_QUARANTINE },
+    { "optneg", SMFIC_OPTNEG },
+    { "continue", SMFIR_CONTINUE },
+    { "accept", SMFIR_ACCEPT },
+    { "reject", SMFIR_REJECT },
+    { "tempfail", SMFIR_TEMPFAIL },
+    { "discard", SMFIR_DISCARD },
+    { "skip", SMFIR_SKIP },
+    { "shutdown", SMFIR_SHUTDOWN },
+    { "connfail", SMFIR_CONN_FAIL },
+    { "progress", SMFIR_PROGRESS },
+    { "code", SMFIR_REPLYCODE },
+    { "addheader", SMFIR_ADDHEADER },
+    { "insheader", SMFIR_INSHEADER },
+    { "chgheader", SMFIR_CHGHEADER },
+    { "addrcpt", SMFIR_ADDRCPT },
+    { "addrcpt_par", SMFIR_ADDRCPT_PAR },
+    { "delrcpt", SMFIR_DELRCPT },
+    { "chgfrom", SMFIR_CHGFROM },
+    { "replbody", SMFIR_REPLBODY },
+    { "quarantine", SMFIR_QUARANTINE },
     { NULL, 0 },
 };
 
 static const Name stages[] = {
-    { "connect", SMFIM_CONNECT }, { "helo", SMFIM_HELO }, { "mail", SMFIM_ENVFROM },
-    { "rcpt", SMFIM_ENVRCPT },    { "data", SMFIM_DATA }, { "eom", SMFIM_EOM },
+    { "connect", SMFIM_CONNECT }, { "helo", SMFIM_HELO },
+    { "mail", SMFIM_ENVFROM },    { "rcpt", SMFIM_ENVRCPT },
+    { "data", SMFIM_DATA },       { "eom", SMFIM_EOM },
     { "eoh", SMFIM_EOH },         { NULL, 0 },
 };
 
 static const Name steps[] = {
-    { "NOCONNECT", SMFIP_NOCONNECT }, { "NOHELO", SMFIP_NOHELO },
-    { "NOMAIL", SMFIP_NOMAIL },       { "NORCPT", SMFIP_NORCPT },
-    { "NOBODY", SMFIP_NOBODY },       { "NOHDRS", SMFIP_NOHDRS },
-    { "NOEOH", SMFIP_NOEOH },         { "NOUNKNOWN", SMFIP_NOUNKNOWN },
-    { "NODATA", SMFIP_NODATA },       { "NR_HDR", SMFIP_NR_HDR },
-    { "NR_CONN", SMFIP_NR_CONN },     { "NR_HELO", SMFIP_NR_HELO },
-    { "NR_MAIL", SMFIP_NR_MAIL },     { "NR_RCPT", SMFIP_NR_RCPT },
-    { "NR_DATA", SMFIP_NR_DATA },     { "NR_UNKN", SMFIP_NR_UNKN },
-    { "NR_EOH", SMFIP_NR_EOH },       { "NR_BODY", SMFIP_NR_BODY },
-    { "SKIP", SMFIP_SKIP },           { "RCPT_REJ", SMFIP_RCPT_REJ },
+    { "NOCONNECT", SMFIP_NOCONNECT },
+    { "NOHELO", SMFIP_NOHELO },
+    { "NOMAIL", SMFIP_NOMAIL },
+    { "NORCPT", SMFIP_NORCPT },
+    { "NOBODY", SMFIP_NOBODY },
+    { "NOHDRS", SMFIP_NOHDRS },
+    { "NOEOH", SMFIP_NOEOH },
+    { "NOUNKNOWN", SMFIP_NOUNKNOWN },
+    { "NODATA", SMFIP_NODATA },
+    { "NR_HDR", SMFIP_NR_HDR },
+    { "NR_CONN", SMFIP_NR_CONN },
+    { "NR_HELO", SMFIP_NR_HELO },
+    { "NR_MAIL", SMFIP_NR_MAIL },
+    { "NR_RCPT", SMFIP_NR_RCPT },
+    { "NR_DATA", SMFIP_NR_DATA },
+    { "NR_UNKN", SMFIP_NR_UNKN },
+    { "NR_EOH", SMFIP_NR_EOH },
+    { "NR_BODY", SMFIP_NR_BODY },
+    { "SKIP", SMFIP_SKIP },
+    { "RCPT_REJ", SMFIP_RCPT_REJ },
     { "HDR_LEADSPC", SMFIP_HDR_LEADSPC },
-    { "MDS_256K", SMFIP_MDS_256K },   { "MDS_1M", SMFIP_MDS_1M },
+    { "MDS_256K", SMFIP_MDS_256K },
+    { "MDS_1M", SMFIP_MDS_1M },
     { NULL, 0 },
 };
 
 static const Name actions[] = {
-    { "ADDHDRS", SMFIF_ADDHDRS },         { "CHGBODY", SMFIF_CHGBODY },
-    { "ADDRCPT", SMFIF_ADDRCPT },         { "DELRCPT", SMFIF_DELRCPT },
-    { "CHGHDRS", SMFIF_CHGHDRS },         { "QUARANTINE", SMFIF_QUARANTINE },
-    { "CHGFROM", SMFIF_CHGFROM },         { "ADDRCPT_PAR", SMFIF_ADDRCPT_PAR },
-    { "SETSYMLIST", SMFIF_SETSYMLIST },   { NULL, 0 },
+    { "ADDHDRS", SMFIF_ADDHDRS },       { "CHGBODY", SMFIF_CHGBODY },
+    { "ADDRCPT", SMFIF_ADDRCPT },       { "DELRCPT", SMFIF_DELRCPT },
+    { "CHGHDRS", SMFIF_CHGHDRS },       { "QUARANTINE", SMFIF_QUARANTINE },
+    { "CHGFROM", SMFIF_CHGFROM },       { "ADDRCPT_PAR", SMFIF_ADDRCPT_PAR },
+    { "SETSYMLIST", SMFIF_SETSYMLIST }, { NULL, 0 },
 };
 
 static const Name *
@@ -122,8 +146,8 @@ read_escape(const char **at, GString *word)
     case 'x':
         if (!g_ascii_isxdigit(p[1]) || !g_ascii_isxdigit(p[2]))
             return FALSE;
-        g_string_append_c(word, (char)(g_ascii_xdigit_value(p[1]) * 16 +
-                                       g_ascii_xdigit_value(p[2])));
+        g_string_append_c(word,
+                          (char)(g_ascii_xdigit_value(p[1]) * 16 + g_ascii_xdigit_value(p[2])));
         p += 2;
         break;
     case '\0':
@@ -388,9 +412,8 @@ packet_build(PacketKind kind, GString *const *words, guint n, GByteArray *wire, 
         *message = g_strdup_printf("\"%s\" is no packet", words[0]->str);
         return FALSE;
     }
-    is_good = kind == PACKET_COMMAND
-                  ? build_command((guint8)name->value, words + 1, n - 1, payload)
-                  : build_reply((guint8)name->value, words + 1, n - 1, payload);
+    is_good = kind == PACKET_COMMAND ? build_command((guint8)name->value, words + 1, n - 1, payload)
+                                     : build_reply((guint8)name->value, words + 1, n - 1, payload);
     if (!is_good) {
         *message = g_strdup_printf("\"%s\" has the wrong words", words[0]->str);
         return FALSE;

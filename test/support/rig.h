@@ -33,34 +33,34 @@ typedef void (*RigAnswer)(RigChild *child, const MilterFrame *frame);
 
 struct _RigChild {
     Rig *rig;
-    MmChild *config;      /* change before rig_start() */
-    MilterOption option;  /* its answer to the offer when it answers by itself; owned */
+    MmChild *config;     /* change before rig_start() */
+    MilterOption option; /* its answer to the offer when it answers by itself; owned */
     RigEnd end;
-    int listen_fd;        /* -1 when down */
-    gboolean is_auto;     /* ANSWER is given what comes */
-    RigAnswer answer;     /* rig_answer_continue unless set */
-    gpointer data;        /* of the test's */
+    int listen_fd;    /* -1 when down */
+    gboolean is_auto; /* ANSWER is given what comes */
+    RigAnswer answer; /* rig_answer_continue unless set */
+    gpointer data;    /* of the test's */
     guint n_connections;
-    guint n_eofs;         /* connections that the manager closed */
+    guint n_eofs;           /* connections that the manager closed */
     gboolean is_negotiated; /* the offer came on this connection */
-    guint n_packets;      /* that came to it while it answered by itself */
+    guint n_packets;        /* that came to it while it answered by itself */
 };
 
 struct _Rig {
     MilterLoop *loop;
-    MmSettings settings;  /* change before rig_start() */
+    MmSettings settings; /* change before rig_start() */
     MmHost host;
-    MmManager *manager;   /* instead of HOST and RELAY with VIA_MANAGER */
+    MmManager *manager; /* instead of HOST and RELAY with VIA_MANAGER */
     gboolean via_manager;
-    int listen_fd;        /* of the manager */
-    MmRelay *relay;       /* NULL when it has ended */
-    guint n_ended;        /* sessions that have ended */
+    int listen_fd;  /* of the manager */
+    MmRelay *relay; /* NULL when it has ended */
+    guint n_ended;  /* sessions that have ended */
     RigEnd mta;
-    MilterOption offer;   /* of the MTA, owned */
-    MilterOption agreed;  /* what the manager answered, owned */
-    MilterState state;    /* where the MTA is */
-    GPtrArray *children;  /* RigChild */
-    GPtrArray *log;       /* "level line" of warnings and errors, and of what LOG_LEVELS says */
+    MilterOption offer;  /* of the MTA, owned */
+    MilterOption agreed; /* what the manager answered, owned */
+    MilterState state;   /* where the MTA is */
+    GPtrArray *children; /* RigChild */
+    GPtrArray *log;      /* "level line" of warnings and errors, and of what LOG_LEVELS says */
     guint log_levels;
     char *directory;
     gboolean is_auto_mta; /* what comes to the MTA is dropped */

@@ -1,42 +1,11 @@
 /* script.c - see script.h and test/transcript/README.md */
 #include "config.h"
-#include "test/support/script.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "test/support/calls.h"
-#include "test/support/rig.h"
-
-typedef struct {
-    Rig *rig;
-    ScriptCut cut;
-    const char *path;
-    guint line;
-    gboolean is_started;
-    gboolean is_uncut; /* the transcript said "cuts: no" */
-    char *message;     /* what is wrong; owned */
-} Script;
-
-typedef gboolean (*Setter)(Script *script, RigChild *child, const char *key, const char *value);
-
-static gboolean
-fail(Script *script, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static gboolean
-fail(Script *script, const char *format, ...)
-{
-    g_autofree char *what = NULL;
-    va_list args;
-
-    if (script->message)
-        return FALSE;
-    va_start(args, format);
-    what = g_strdup_vprintf(format, args);
-    va_end(args);
-    script->message = g_strdup_printf("%s:%u: %s", script->path, script->line, what);
-    return FALSE;
-}
+#include "test/support/script-private.h"
 
 const char *
 script_cut_name(ScriptCut cut)
@@ -46,163 +15,6 @@ script_cut_name(ScriptCut cut)
     };
 
     return names[cut];
-}
-
-/* --- settings --- */
-
-static gboolean
-set_offer(Script *script, RigChild *child, const char *key, const char *value)
-{
-    MilterOption *option = child ? &child->option : &script->rig->offer;
-    static const char *const stages[MILTER_N_STAGES] = {
-        [MILTER_STAGE_CONNECT] = "macros.connect", [MILTER_STAGE_HELO] = "macros.helo",
-        [MILTER_STAGE_MAIL] = "macros.mail",       [MILTER_STAGE_RCPT] = "macros.rcpt",
-        [MILTER_STAGE_DATA] = "macros.data",       [MILTER_STAGE_EOM] = "macros.eom",
-        [MILTER_STAGE_EOH] = "macros.eoh",
-    };
-
-    if (strcmp(key, "version") == 0) {
-        option->version = (guint32)atoi(value);
-        return TRUE;
-    }
-    if (strcmp(key, "actions") == 0)
-        return packet_bits(value, FALSE, &option->actions);
-    if (strcmp(key, "steps") == 0)
-        return packet_bits(value, TRUE, &option->steps);
-    for (guint i = 0; i < MILTER_N_STAGES; i++)
-        if (strcmp(key, stages[i]) == 0) {
-            g_free(option->macros[i]);
-            option->macros[i] = g_strdup(value);
-            return TRUE;
-        }
-    return FALSE;
-}
-
-static gboolean
-set_child(Script *script, RigChild *child, const char *key, const char *value)
-{
-    MmChild *config = child->config;
-
-    if (strcmp(key, "fallback") == 0)
-        return milter_fallback_from_name(value, &config->fallback);
-    if (strcmp(key, "evaluation") == 0)
-        config->evaluation_mode = strcmp(value, "yes") == 0;
-    else if (strcmp(key, "down") == 0)
-        child->listen_fd = strcmp(value, "yes") == 0 ? -2 : -1;
-    else if (strcmp(key, "disabled") == 0)
-        config->enabled = strcmp(value, "yes") != 0;
-    else if (strcmp(key, "connect_timeout") == 0)
-        config->connection_timeout = g_ascii_strtod(value, NULL);
-    else if (strcmp(key, "timeout") == 0)
-        config->reading_timeout = g_ascii_strtod(value, NULL);
-    else if (strcmp(key, "write_timeout") == 0)
-        config->writing_timeout = g_ascii_strtod(value, NULL);
-    else if (strcmp(key, "eom_timeout") == 0)
-        config->end_of_message_timeout = g_ascii_strtod(value, NULL);
-    else
-        return set_offer(script, child, key, value);
-    return TRUE;
-}
-
-static gboolean
-set_manager(Script *script, RigChild *child, const char *key, const char *value)
-{
-    MmSettings *settings = &script->rig->settings;
-
-    if (strcmp(key, "chunk_size") == 0)
-        settings->chunk_size = (guint)atoi(value);
-    else if (strcmp(key, "spool_memory_limit") == 0)
-        settings->spool_memory_limit = g_ascii_strtoull(value, NULL, 10);
-    else if (strcmp(key, "spool_limit") == 0)
-        settings->spool_limit = g_ascii_strtoull(value, NULL, 10);
-    else if (strcmp(key, "startup_grace") == 0)
-        settings->startup_grace = g_ascii_strtod(value, NULL);
-    else if (strcmp(key, "extra_macros") == 0)
-        settings->extra_macros = g_strdup(value);
-    else
-        return FALSE;
-    return TRUE;
-}
-
-static gboolean
-set_timeout(Script *script, RigChild *child, const char *key, const char *value)
-{
-    MmMtaTimeouts *timeouts = &script->rig->settings.timeouts[script->rig->settings.mta];
-    double seconds = g_ascii_strtod(value, NULL);
-
-    if (strcmp(key, "negotiation") == 0)
-        timeouts->negotiation = seconds;
-    else if (strcmp(key, "command") == 0)
-        timeouts->command = seconds;
-    else if (strcmp(key, "content") == 0)
-        timeouts->content = seconds;
-    else if (strcmp(key, "eom") == 0)
-        timeouts->eom = seconds;
-    else
-        return FALSE;
-    return TRUE;
-}
-
-static gboolean
-set_all(Script *script, RigChild *child, GString *const *words, guint n, Setter setter)
-{
-    for (guint i = 0; i < n; i++) {
-        const char *equals = strchr(words[i]->str, '=');
-        g_autofree char *key = equals ? g_strndup(words[i]->str, (gsize)(equals - words[i]->str))
-                                      : NULL;
-
-        if (!equals || !setter(script, child, key, equals + 1))
-            return fail(script, "setting \"%s\" is not known", words[i]->str);
-    }
-    return TRUE;
-}
-
-static gboolean
-set_mta(Script *script, GString *const *words, guint n)
-{
-    if (n != 1)
-        return fail(script, "mta: postfix or sendmail");
-    script->rig->settings.mta =
-        strcmp(words[0]->str, "sendmail") == 0 ? MM_MTA_SENDMAIL : MM_MTA_POSTFIX;
-    return TRUE;
-}
-
-/* A line "WORD: …" or "child NAME: …"; FALSE in *IS_SETTING when it is no such line. */
-static gboolean
-run_setting(Script *script, GPtrArray *words, gboolean *is_setting)
-{
-    GString **all = (GString **)words->pdata;
-    const char *first = all[0]->str;
-    guint n = words->len;
-
-    *is_setting = TRUE;
-    if (strcmp(first, "mta:") == 0)
-        return set_mta(script, all + 1, n - 1);
-    if (strcmp(first, "offer:") == 0)
-        return set_all(script, NULL, all + 1, n - 1, set_offer);
-    if (strcmp(first, "manager:") == 0)
-        return set_all(script, NULL, all + 1, n - 1, set_manager);
-    if (strcmp(first, "timeouts:") == 0)
-        return set_all(script, NULL, all + 1, n - 1, set_timeout);
-    if (strcmp(first, "cuts:") == 0) {
-        script->is_uncut = TRUE;
-        return TRUE;
-    }
-    if (strcmp(first, "children:") == 0) {
-        for (guint i = 1; i < n; i++)
-            rig_add(script->rig, all[i]->str);
-        return TRUE;
-    }
-    if (strcmp(first, "child") == 0 && n > 1 && g_str_has_suffix(all[1]->str, ":")) {
-        g_autofree char *name = g_strndup(all[1]->str, all[1]->len - 1);
-        RigChild *child = rig_child(script->rig, name);
-
-        if (!child)
-            return fail(script, "there is no child %s", name);
-        return set_all(script, child, all + 2, n - 2, set_child);
-    }
-    *is_setting = FALSE;
-    return TRUE;
 }
 
 /* --- what happens --- */
@@ -248,9 +60,9 @@ send_packet(Script *script, RigEnd *end, RigChild *child, GString *const *words,
         return TRUE;
     }
     if (end->fd < 0)
-        return fail(script, "it has no connection on which to send");
+        return script_fail(script, "it has no connection on which to send");
     if (!packet_build(child ? PACKET_REPLY : PACKET_COMMAND, words, n, wire, &message)) {
-        (void)fail(script, "%s", message);
+        (void)script_fail(script, "%s", message);
         g_free(message);
         return FALSE;
     }
@@ -262,7 +74,7 @@ send_packet(Script *script, RigEnd *end, RigChild *child, GString *const *words,
     if (strcmp(words[0]->str, "raw") != 0 && strcmp(words[0]->str, "packet") != 0) {
         rig_settle(script->rig);
         if (!rig_fill(script->rig, wire->data[wire->data[4] == SMFIC_MACRO ? 5 : 4], &message)) {
-            (void)fail(script, "%s", message);
+            (void)script_fail(script, "%s", message);
             g_free(message);
             return FALSE;
         }
@@ -287,12 +99,12 @@ expect_end(Script *script, RigEnd *end, RigChild *child, const char *what)
         g_autofree char *got = text_of(child, packet);
 
         g_bytes_unref(packet);
-        return fail(script, "expected %s\n#   got      %s", what, got);
+        return script_fail(script, "expected %s\n#   got      %s", what, got);
     }
     if (strcmp(what, "eof") == 0 && !end->is_eof)
-        return fail(script, "expected eof\n#   got      an open connection");
+        return script_fail(script, "expected eof\n#   got      an open connection");
     if (strcmp(what, "nothing") == 0 && end->is_eof)
-        return fail(script, "expected nothing\n#   got      eof");
+        return script_fail(script, "expected nothing\n#   got      eof");
     return TRUE;
 }
 
@@ -300,9 +112,8 @@ expect_end(Script *script, RigEnd *end, RigChild *child, const char *what)
 static gboolean
 is_lost_farewell(Script *script, RigEnd *end, GByteArray *wire)
 {
-    gboolean is_prefix =
-        rig_size(end) < wire->len &&
-        (!rig_size(end) || memcmp(rig_bytes(end), wire->data, rig_size(end)) == 0);
+    gboolean is_prefix = rig_size(end) < wire->len &&
+                         (!rig_size(end) || memcmp(rig_bytes(end), wire->data, rig_size(end)) == 0);
 
     if (script->cut != SCRIPT_BYTE_WRITES || !end->is_eof || !is_prefix ||
         (wire->data[4] != SMFIC_ABORT && wire->data[4] != SMFIC_QUIT))
@@ -323,7 +134,7 @@ expect_packet(Script *script, RigEnd *end, RigChild *child, GString *const *word
     if (strcmp(words[0]->str, "nothing") == 0 || strcmp(words[0]->str, "eof") == 0)
         return expect_end(script, end, child, words[0]->str);
     if (!packet_build(kind, words, n, wire, &message))
-        return fail(script, "%s", message);
+        return script_fail(script, "%s", message);
     if (is_lost_farewell(script, end, wire))
         return TRUE;
     packet = rig_take(end);
@@ -331,10 +142,10 @@ expect_packet(Script *script, RigEnd *end, RigChild *child, GString *const *word
                memcmp(g_bytes_get_data(packet, NULL), wire->data, wire->len) == 0;
     if (!is_equal) {
         g_autofree char *expected = packet_text(kind, wire->data, wire->len);
-        g_autofree char *got = packet ? text_of(child, packet)
-                                      : g_strdup(end->is_eof ? "eof" : "nothing");
+        g_autofree char *got =
+            packet ? text_of(child, packet) : g_strdup(end->is_eof ? "eof" : "nothing");
 
-        (void)fail(script, "expected %s\n#   got      %s", expected, got);
+        (void)script_fail(script, "expected %s\n#   got      %s", expected, got);
     }
     if (is_equal && wire->data[4] == SMFIC_OPTNEG && !child) {
         MilterFrame frame;
@@ -382,8 +193,8 @@ run_exchange(Script *script, GPtrArray *words)
             continue;
         }
         if (!end)
-            return fail(script, "\"%s\" is neither a setting nor MTA, child or order",
-                        all[i]->str);
+            return script_fail(script, "\"%s\" is neither a setting nor MTA, child or order",
+                               all[i]->str);
         start = i;
         while (i < words->len && strcmp(all[i]->str, ";") != 0) {
             RigEnd *other_end;
@@ -395,7 +206,7 @@ run_exchange(Script *script, GPtrArray *words)
             i++;
         }
         if (i == start || !run_packet(script, end, child, way, all + start, i - start))
-            return fail(script, "an empty packet");
+            return script_fail(script, "an empty packet");
         if (i < words->len && strcmp(all[i]->str, ";") == 0)
             i++;
     }
@@ -417,7 +228,7 @@ run_log(Script *script, GPtrArray *words)
         return TRUE;
     for (guint i = 0; i < script->rig->log->len; i++)
         g_printerr("# logged: %s\n", (char *)script->rig->log->pdata[i]);
-    return fail(script, "no such line was logged");
+    return script_fail(script, "no such line was logged");
 }
 
 static gboolean
@@ -430,7 +241,7 @@ for_children(Script *script, GPtrArray *words, void (*func)(RigChild *child))
         RigChild *child = rig_child(script->rig, all[i]->str);
 
         if (!child)
-            return fail(script, "there is no child %s", all[i]->str);
+            return script_fail(script, "there is no child %s", all[i]->str);
         func(child);
     }
     rig_settle(script->rig);
@@ -472,7 +283,7 @@ run_event(Script *script, GPtrArray *words)
     if (strcmp(first, "session") == 0) {
         rig_settle(script->rig);
         if (script->rig->relay)
-            return fail(script, "the last session has not ended");
+            return script_fail(script, "the last session has not ended");
         rig_open_session(script->rig);
         return TRUE;
     }
@@ -498,10 +309,10 @@ run_line(Script *script, const char *text)
     gboolean is_setting = FALSE;
 
     if (!words)
-        return fail(script, "%s", message);
+        return script_fail(script, "%s", message);
     if (words->len == 0)
         return TRUE;
-    if (!script->is_started && !run_setting(script, words, &is_setting))
+    if (!script->is_started && !script_run_setting(script, words, &is_setting))
         return FALSE;
     if (is_setting)
         return TRUE;
@@ -530,7 +341,8 @@ check_nothing_is_left(Script *script)
             (void)expect_end(script, &child->end, child, what);
     }
     if (rig->log->len)
-        (void)fail(script, "a log line that was not expected: %s", (char *)rig->log->pdata[0]);
+        (void)script_fail(script, "a log line that was not expected: %s",
+                          (char *)rig->log->pdata[0]);
 }
 
 char *
@@ -554,16 +366,16 @@ script_run(const char *path, ScriptCut cut)
         (void)run_line(&script, *line);
     }
     if (!script.is_started && !script.message)
-        (void)fail(&script, "nothing happens in it");
+        (void)script_fail(&script, "nothing happens in it");
     if (!script.message)
         check_nothing_is_left(&script);
     message = rig_free(&script.rig);
     if (message)
-        (void)fail(&script, "at the end: %s", message);
+        (void)script_fail(&script, "at the end: %s", message);
     g_free(message);
     calls_remove();
     if (rig_count_fds() != n_fds)
-        (void)fail(&script, "at the end: %u descriptors were open before, now %u", n_fds,
-                   rig_count_fds());
+        (void)script_fail(&script, "at the end: %u descriptors were open before, now %u", n_fds,
+                          rig_count_fds());
     return script.message;
 }

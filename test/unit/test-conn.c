@@ -60,7 +60,10 @@ on_drained(MilterConn *conn, gpointer data)
 }
 
 static const MilterConnHandler handler = {
-    .on_connect = on_connect, .on_frame = on_frame, .on_close = on_close, .on_drained = on_drained,
+    .on_connect = on_connect,
+    .on_frame = on_frame,
+    .on_close = on_close,
+    .on_drained = on_drained,
 };
 
 static void

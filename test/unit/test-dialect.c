@@ -33,9 +33,8 @@ static const Case cases[] = {
     { MM_MTA_SENDMAIL, "X=1 Received=a", "insheader 0 Received=b", "Received=b X=1 Received=a ",
       "chgheader 2 Received=c", "insheader 0 Received=b; chgheader 2 Received=c",
       "Received=b X=1 Received=c " },
-    { MM_MTA_POSTFIX, "X=1", "insheader 0 Y=0; insheader 2 Z=2", "Y=0 Z=2 X=1 ",
-      "chgheader 5 X=9", "insheader 0 Y=0; insheader 2 Z=2; chgheader 5 X=9",
-      "Y=0 Z=2 X=1 X=9 " },
+    { MM_MTA_POSTFIX, "X=1", "insheader 0 Y=0; insheader 2 Z=2", "Y=0 Z=2 X=1 ", "chgheader 5 X=9",
+      "insheader 0 Y=0; insheader 2 Z=2; chgheader 5 X=9", "Y=0 Z=2 X=1 X=9 " },
 };
 
 static void
@@ -133,8 +132,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *path =
-            g_strdup_printf("/dialect/%s/%u", mm_mta_name(cases[i].mta), i);
+        g_autofree char *path = g_strdup_printf("/dialect/%s/%u", mm_mta_name(cases[i].mta), i);
 
         g_test_add_data_func(path, &cases[i], test_case);
     }

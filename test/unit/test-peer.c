@@ -57,9 +57,9 @@ static void
 on_failed(MilterPeer *peer, MilterPeerFailure failure, const char *cause, gpointer data)
 {
     static const char *const names[] = {
-        [MILTER_PEER_CONNECT] = "connect", [MILTER_PEER_TIMEOUT] = "timeout",
+        [MILTER_PEER_CONNECT] = "connect",   [MILTER_PEER_TIMEOUT] = "timeout",
         [MILTER_PEER_PROTOCOL] = "protocol", [MILTER_PEER_REPLY] = "reply",
-        [MILTER_PEER_VALUE] = "value",     [MILTER_PEER_CLOSED] = "closed",
+        [MILTER_PEER_VALUE] = "value",       [MILTER_PEER_CLOSED] = "closed",
         [MILTER_PEER_LIMIT] = "limit",
     };
     Fixture *f = data;
@@ -69,8 +69,12 @@ on_failed(MilterPeer *peer, MilterPeerFailure failure, const char *cause, gpoint
 }
 
 static const MilterPeerHandler handler = {
-    .on_negotiated = on_negotiated, .on_reply = on_reply, .on_edit = on_edit,
-    .on_progress = on_progress, .on_drained = on_drained, .on_failed = on_failed,
+    .on_negotiated = on_negotiated,
+    .on_reply = on_reply,
+    .on_edit = on_edit,
+    .on_progress = on_progress,
+    .on_drained = on_drained,
+    .on_failed = on_failed,
 };
 
 static void
@@ -257,7 +261,8 @@ test_bad_code(Fixture *f, gconstpointer data)
     milter_peer_send(f->peer, MILTER_STEP_MAIL, "<>", 3, 5);
     turn(f);
     say(f, "code \"250 no\"",
-        "failed:value(SMFIR_REPLYCODE (0x79) to mail: SMFIR_REPLYCODE: the code does not begin with 4 "
+        "failed:value(SMFIR_REPLYCODE (0x79) to mail: SMFIR_REPLYCODE: the code does not begin "
+        "with 4 "
         "or 5; data \"250 no\\x00\") ");
 }
 
@@ -351,7 +356,8 @@ test_greedy_answer(Fixture *f, gconstpointer data)
     turn(f);
     f->fd = accept(f->listener, NULL, NULL);
     say(f, "optneg version=6 actions=0x1000 steps=0",
-        "failed:protocol(option negotiation: SMFIC_OPTNEG: the answer asks for actions 0x1000, which "
+        "failed:protocol(option negotiation: SMFIC_OPTNEG: the answer asks for actions 0x1000, "
+        "which "
         "were not offered) ");
 }
 

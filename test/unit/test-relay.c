@@ -58,8 +58,13 @@ test_free_anywhere(void)
     static const guint8 commands[] = { SMFIC_OPTNEG, SMFIC_CONNECT, SMFIC_MAIL, SMFIC_RCPT,
                                        SMFIC_DATA,   SMFIC_EOH,     SMFIC_BODY, SMFIC_BODYEOB };
     static const char *const lines[] = { "optneg version=6 actions=0x1ff steps=0x1fffff",
-                                         "connect h U", "mail <s@x>", "rcpt <r@x>", "data", "eoh",
-                                         "body x", "eom" };
+                                         "connect h U",
+                                         "mail <s@x>",
+                                         "rcpt <r@x>",
+                                         "data",
+                                         "eoh",
+                                         "body x",
+                                         "eom" };
 
     for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
         for (guint hangs = 0; hangs < 3; hangs++) {

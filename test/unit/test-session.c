@@ -21,7 +21,8 @@ static void
 on_negotiate(MilterSession *session, const MilterOption *offer, gpointer data)
 {
     Fixture *f = data;
-    MilterOption answer = { .version = offer->version, .actions = offer->actions,
+    MilterOption answer = { .version = offer->version,
+                            .actions = offer->actions,
                             .steps = f->steps };
 
     g_string_append(f->trace, "negotiate ");
@@ -71,8 +72,12 @@ on_close(MilterSession *session, const char *why, gpointer data)
 }
 
 static const MilterSessionHandler handler = {
-    .on_negotiate = on_negotiate, .on_macros = on_macros, .on_command = on_command,
-    .on_abort = on_abort, .on_quit = on_quit, .on_close = on_close,
+    .on_negotiate = on_negotiate,
+    .on_macros = on_macros,
+    .on_command = on_command,
+    .on_abort = on_abort,
+    .on_quit = on_quit,
+    .on_close = on_close,
 };
 
 static void

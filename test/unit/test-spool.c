@@ -49,7 +49,9 @@ fill_and_check(gsize memory_limit)
 {
     MilterSpoolBudget budget = { memory_limit, 0, 100 * 1024 * 1024, g_get_tmp_dir() };
     MilterSpool *spool = milter_spool_new(&budget);
-    static const gsize sizes[] = { 1, 2, 511, 512, 60000, 5535, BLOCK, BLOCK - 1, BLOCK + 1, 300000 };
+    static const gsize sizes[] = {
+        1, 2, 511, 512, 60000, 5535, BLOCK, BLOCK - 1, BLOCK + 1, 300000
+    };
     gsize size = 1;
 
     for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {

@@ -57,7 +57,8 @@ static void
 test_values(void)
 {
     static const char text[] = "550-5.7.1 one\r\n550 5.7.1 \"two\"";
-    MilterFrame frame = { .payload = (const guint8 *)text, .size = sizeof(text),
+    MilterFrame frame = { .payload = (const guint8 *)text,
+                          .size = sizeof(text),
                           .command = SMFIR_REPLYCODE };
     MmVerdict verdict = { 0 }, copy = { 0 };
     g_autofree char *shown = NULL, *plain = NULL, *none = NULL;
