@@ -29,11 +29,16 @@ def wait_until(what, deadline = DEADLINE)
   end
 end
 
+# Not one that the kernel may meanwhile give to somebody's connection, where there are others.
 def free_port
-  server = TCPServer.new("127.0.0.1", 0)
-  server.addr[1]
-ensure
-  server&.close
+  100.times do
+    port = rand(5000...10_000)
+    TCPServer.new("127.0.0.1", port).close
+    return port
+  rescue SystemCallError
+    next
+  end
+  raise Failed, "no port is free"
 end
 
 def accepts?(port)
