@@ -59,11 +59,20 @@ mm_supervisor_add_worker(MmGeneration *generation, const MmMessage *message)
     int pidfd = message->pid > 1 ? mm_process_open(message->pid) : -1;
     MmStats *stats = mm_stats_map(message->fd, &error);
     guint64 number;
+    pid_t parent;
 
     if (message->fd >= 0)
         close(message->fd);
+    parent = message->pid > 1 ? mm_process_parent(message->pid) : -1;
+    /* It has ended before its word was read: a stop that came right after the start. */
+    if (message->pid > 1 && (pidfd < 0 || parent == 0)) {
+        mm_stats_free(&stats);
+        if (pidfd >= 0)
+            close(pidfd);
+        return;
+    }
     /* The kernel told the pid, but it may be another process' by now. */
-    if (!stats || pidfd < 0 || mm_process_parent(message->pid) != generation->process.pid ||
+    if (!stats || pidfd < 0 || parent != generation->process.pid ||
         generation->n_workers >= generation->max_workers ||
         !g_ascii_string_to_unsigned(message->text, 10, 1, 1000, &number, NULL)) {
         milter_warning("generation=%u: a worker announced itself wrongly%s%s", generation->serial,

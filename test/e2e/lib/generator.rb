@@ -68,12 +68,22 @@ class Generator
     without_bits(rules, /NR_\w+ ?/) if all.any? { |rule| rule.end_with?("close") }
     # Where a second HELO was refused cannot be seen in the log of a child that declined HELO.
     without_bits(rules, /NOHELO ?/) if all.any? { |rule| rule.start_with?("helo") }
-    if all.any? { |rule| rule.match?(/\A(connect|helo) .*(reject|tempfail|reply|close)/) }
-      rules.each_value { |lines| lines.reject! { |rule| rule.match?(/\Amail .*(reject|tempfail|reply|close)/) } }
-    end
+    one_refusal(rules)
     return unless key.include?(":a")
 
     rules.each_value { |lines| lines.reject! { |rule| rule.match?(/\Aeom .*close\z/) } }
+  end
+
+  # Who refuses the client at connect or HELO is the only one who refuses before RCPT: which of two
+  # texts the client sees is different.
+  def one_refusal(rules)
+    greeting = /\A(connect|helo) .*(reject|tempfail|reply|close)/
+    refusing = rules.values.find { |lines| lines.grep(greeting).any? } or return
+    rules.each_value do |lines|
+      lines.reject! { |rule| rule.match?(/\Amail .*(reject|tempfail|reply|close)/) }
+      lines.reject! { |rule| rule.match?(greeting) } unless lines.equal?(refusing)
+    end
+    refusing.delete(refusing.grep(greeting).last) while refusing.grep(greeting).size > 1
   end
 
   # Take step bits out of what the children ask for.
