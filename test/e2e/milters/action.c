@@ -8,22 +8,32 @@
 
 #include "wire.h"
 
-#define MOST_LINES 32   /* what smfi_setmlreply takes */
+#define MOST_LINES 32 /* what smfi_setmlreply takes */
 
 static const struct {
     const char *name;
     unsigned long bit;
 } step_bits[] = {
-    { "NOCONNECT", SMFIP_NOCONNECT }, { "NOHELO", SMFIP_NOHELO },
-    { "NOMAIL", SMFIP_NOMAIL },       { "NORCPT", SMFIP_NORCPT },
-    { "NOBODY", SMFIP_NOBODY },       { "NOHDRS", SMFIP_NOHDRS },
-    { "NOEOH", SMFIP_NOEOH },         { "NR_HDR", SMFIP_NR_HDR },
-    { "NOUNKNOWN", SMFIP_NOUNKNOWN }, { "NODATA", SMFIP_NODATA },
-    { "SKIP", SMFIP_SKIP },           { "RCPT_REJ", SMFIP_RCPT_REJ },
-    { "NR_CONN", SMFIP_NR_CONN },     { "NR_HELO", SMFIP_NR_HELO },
-    { "NR_MAIL", SMFIP_NR_MAIL },     { "NR_RCPT", SMFIP_NR_RCPT },
-    { "NR_DATA", SMFIP_NR_DATA },     { "NR_UNKN", SMFIP_NR_UNKN },
-    { "NR_EOH", SMFIP_NR_EOH },       { "NR_BODY", SMFIP_NR_BODY },
+    { "NOCONNECT", SMFIP_NOCONNECT },
+    { "NOHELO", SMFIP_NOHELO },
+    { "NOMAIL", SMFIP_NOMAIL },
+    { "NORCPT", SMFIP_NORCPT },
+    { "NOBODY", SMFIP_NOBODY },
+    { "NOHDRS", SMFIP_NOHDRS },
+    { "NOEOH", SMFIP_NOEOH },
+    { "NR_HDR", SMFIP_NR_HDR },
+    { "NOUNKNOWN", SMFIP_NOUNKNOWN },
+    { "NODATA", SMFIP_NODATA },
+    { "SKIP", SMFIP_SKIP },
+    { "RCPT_REJ", SMFIP_RCPT_REJ },
+    { "NR_CONN", SMFIP_NR_CONN },
+    { "NR_HELO", SMFIP_NR_HELO },
+    { "NR_MAIL", SMFIP_NR_MAIL },
+    { "NR_RCPT", SMFIP_NR_RCPT },
+    { "NR_DATA", SMFIP_NR_DATA },
+    { "NR_UNKN", SMFIP_NR_UNKN },
+    { "NR_EOH", SMFIP_NR_EOH },
+    { "NR_BODY", SMFIP_NR_BODY },
     { "HDR_LEADSPC", SMFIP_HDR_LEADSPC },
 };
 
@@ -110,7 +120,8 @@ edit(SMFICTX *ctx, const Rule *rule, int *result)
     if (strcmp(action, "addheader") == 0)
         *result = smfi_addheader(ctx, first, second);
     else if (strcmp(action, "insheader") == 0)
-        *result = smfi_insheader(ctx, (int)rule_number(rule, 0), second, (char *)rule_text(rule, 2));
+        *result =
+            smfi_insheader(ctx, (int)rule_number(rule, 0), second, (char *)rule_text(rule, 2));
     else if (strcmp(action, "chgheader") == 0)
         *result = smfi_chgheader(ctx, first, (int)rule_number(rule, 1), optional(rule, 2));
     else if (strcmp(action, "replacebody") == 0)

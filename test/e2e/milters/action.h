@@ -14,9 +14,9 @@ sfsistat action_play(SMFICTX *ctx, const Script *script, Record *record, const c
 
 /* What a script asks for at the negotiation. */
 typedef struct {
-    unsigned long actions;  /* SMFIF_* */
-    unsigned long steps;    /* SMFIP_* */
-    sfsistat result;        /* SMFIS_CONTINUE, SMFIS_ALL_OPTS or SMFIS_REJECT */
+    unsigned long actions; /* SMFIF_* */
+    unsigned long steps;   /* SMFIP_* */
+    sfsistat result;       /* SMFIS_CONTINUE, SMFIS_ALL_OPTS or SMFIS_REJECT */
 } Negotiation;
 
 /* Play the rules of the step "negotiate".  *asked holds the defaults, which they change. */

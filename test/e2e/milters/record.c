@@ -9,19 +9,58 @@
 
 /* Everything that Postfix or Sendmail sends or can be asked for. */
 static const char *const macro_names[] = {
-    "i", "j", "_", "v", "b", "s", "r", "{daemon_name}", "{daemon_addr}", "{daemon_port}",
-    "{if_name}", "{if_addr}", "{client_name}", "{client_addr}", "{client_port}", "{client_ptr}",
-    "{client_resolve}", "{client_connections}", "{tls_version}", "{cipher}", "{cipher_bits}",
-    "{cert_subject}", "{cert_issuer}", "{auth_type}", "{auth_authen}", "{auth_ssf}",
-    "{auth_author}", "{mail_mailer}", "{mail_host}", "{mail_addr}", "{rcpt_mailer}", "{rcpt_host}",
-    "{rcpt_addr}", "{msg_id}", "{nrcpts}", "{nbadrcpts}", "{envid}", "{ntries}", "{addr_type}",
-    "{load_avg}", "{client_flags}", "{daemon_flags}", "{daemon_family}", "{hdrlen}", "{if_family}",
-    "{mail_from}", "f",
+    "i",
+    "j",
+    "_",
+    "v",
+    "b",
+    "s",
+    "r",
+    "{daemon_name}",
+    "{daemon_addr}",
+    "{daemon_port}",
+    "{if_name}",
+    "{if_addr}",
+    "{client_name}",
+    "{client_addr}",
+    "{client_port}",
+    "{client_ptr}",
+    "{client_resolve}",
+    "{client_connections}",
+    "{tls_version}",
+    "{cipher}",
+    "{cipher_bits}",
+    "{cert_subject}",
+    "{cert_issuer}",
+    "{auth_type}",
+    "{auth_authen}",
+    "{auth_ssf}",
+    "{auth_author}",
+    "{mail_mailer}",
+    "{mail_host}",
+    "{mail_addr}",
+    "{rcpt_mailer}",
+    "{rcpt_host}",
+    "{rcpt_addr}",
+    "{msg_id}",
+    "{nrcpts}",
+    "{nbadrcpts}",
+    "{envid}",
+    "{ntries}",
+    "{addr_type}",
+    "{load_avg}",
+    "{client_flags}",
+    "{daemon_flags}",
+    "{daemon_family}",
+    "{hdrlen}",
+    "{if_family}",
+    "{mail_from}",
+    "f",
 };
 
 struct Record {
     FILE *file;
-    char *macros[G_N_ELEMENTS(macro_names)];    /* last value seen, NULL = not set */
+    char *macros[G_N_ELEMENTS(macro_names)]; /* last value seen, NULL = not set */
 };
 
 static gint last_number;

@@ -19,13 +19,13 @@
 #include <glib.h>
 
 typedef struct {
-    char *step;         /* name of the callback */
-    guint msg;          /* only in this transaction, 0 = in any */
-    guint nth;          /* only at this call of the step, 0 = at any */
-    char *name;         /* only for this header, NULL = for any */
-    char *arg;          /* only if the callback's first argument is this, NULL = any */
-    char *action;       /* what to do */
-    GPtrArray *args;    /* of GString: bytes, may contain NUL */
+    char *step;      /* name of the callback */
+    guint msg;       /* only in this transaction, 0 = in any */
+    guint nth;       /* only at this call of the step, 0 = at any */
+    char *name;      /* only for this header, NULL = for any */
+    char *arg;       /* only if the callback's first argument is this, NULL = any */
+    char *action;    /* what to do */
+    GPtrArray *args; /* of GString: bytes, may contain NUL */
 } Rule;
 
 typedef struct Script Script;

@@ -15,15 +15,28 @@
 
 #include "action.h"
 
-enum { MAIL, RCPT, DATA, HEADER, EOH, BODY, EOM, ABORT, PER_MESSAGE, HELO = PER_MESSAGE, CONNECT,
-       UNKNOWN, STEPS };
+enum {
+    MAIL,
+    RCPT,
+    DATA,
+    HEADER,
+    EOH,
+    BODY,
+    EOM,
+    ABORT,
+    PER_MESSAGE,
+    HELO = PER_MESSAGE,
+    CONNECT,
+    UNKNOWN,
+    STEPS
+};
 
 typedef struct {
     Script *script;
     Record *record;
-    guint msg;              /* MAILs seen */
-    guint calls[STEPS];     /* how often a step was called; the first ones since the last MAIL */
-    gsize body_size;        /* of this message, so far */
+    guint msg;          /* MAILs seen */
+    guint calls[STEPS]; /* how often a step was called; the first ones since the last MAIL */
+    gsize body_size;    /* of this message, so far */
 } Connection;
 
 static const char *directory;

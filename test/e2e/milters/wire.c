@@ -14,12 +14,12 @@
 
 #define OPTNEG 'O'
 
-static _Thread_local int session_fd = -1;   /* what libmilter read from last in this thread */
+static _Thread_local int session_fd = -1; /* what libmilter read from last in this thread */
 static _Thread_local gboolean drop_reply;
 static _Thread_local guint32 forced_version;
 
-/* Sockets that a script has closed: what is still in the receive buffer must not be read, or it would
- * depend on the other side's speed what the milter saw. */
+/* Sockets that a script has closed: what is still in the receive buffer must not be read, or it
+ * would depend on the other side's speed what the milter saw. */
 static gint is_closed[1024];
 
 static gboolean

@@ -1,9 +1,9 @@
 /* wire.h - a hand on libmilter's socket
  *
  * libmilter hides the socket of a session.  This module stands between it and the C library: it
- * defines read(), writev() and close(), which libmilter calls, and so knows the socket of the session that
- * the current thread serves.  With that a milter can do what libmilter would not: close its
- * connection in the middle, send bytes of its own, or speak an older protocol version.
+ * defines read(), writev() and close(), which libmilter calls, and so knows the socket of the
+ * session that the current thread serves.  With that a milter can do what libmilter would not:
+ * close its connection in the middle, send bytes of its own, or speak an older protocol version.
  *
  * Everything here concerns the session of the calling thread, and is to be called from a
  * callback. */
