@@ -8,6 +8,7 @@
 
 #include "test/fuzz/fuzz.h"
 
+#include "test/fuzz/ledger.h"
 #include "test/support/calls.h"
 #include "test/support/rig.h"
 
@@ -29,7 +30,8 @@ typedef struct {
 typedef struct {
     Input input;
     Rig *rig;
-    Heard heard[4];
+    Heard heard[LEDGER_CHILDREN];
+    Ledger ledger;
     gboolean is_closed; /* the MTA's connection is over */
     gboolean body_began, had_final;
 } Fuzz;
@@ -74,13 +76,8 @@ trace(PacketKind kind, const char *who, const void *wire, gsize size)
 
 /* --- children --- */
 
+/* Others than to go on. */
 static const char *const final_replies[] = {
-    "continue",
-    "continue",
-    "continue",
-    "continue",
-    "continue",
-    "continue",
     "accept",
     "reject",
     "tempfail",
@@ -100,6 +97,8 @@ static const char *const edits[] = {
     "chgfrom <f@x>",
     "replbody \"new\\nbody\"",
     "replbody \"more\"*20000",
+    "replbody \"\"",
+    "replbody \"a\\r\"",
     "quarantine why",
     "progress",
     "addrcpt_par <p@x> NOTIFY=NEVER",
@@ -129,6 +128,21 @@ say(RigChild *child, const char *line)
 
     trace(PACKET_REPLY, child->config->name, wire->data, wire->len);
     rig_send(&child->end, wire->data, wire->len);
+}
+
+/* An answer to the end of message; a child that only evaluates changes nothing. */
+static void
+say_at_end(RigChild *child, const char *line)
+{
+    g_autoptr(GByteArray) wire = packet_line(PACKET_REPLY, line);
+    MilterFrame frame;
+
+    say(child, line);
+    g_assert_cmpint(milter_frame_peek(wire->data, wire->len, G_MAXUINT32, &frame), ==,
+                    MILTER_FRAME_OK);
+    if (!child->config->evaluation_mode)
+        ledger_child_says(&fuzz->ledger, child->config->index,
+                          fuzz->heard[child->config->index].option.steps, &frame);
 }
 
 static void
@@ -203,6 +217,8 @@ answer(RigChild *child, const MilterFrame *frame)
         return;
     }
     check_command(child, frame);
+    if (!child->config->evaluation_mode && !heard->is_odd)
+        ledger_child_gets(&fuzz->ledger, child->config->index, heard->option.steps, frame);
     if (frame->command == SMFIC_ABORT)
         heard->n_owed = 0;
     if (frame->command == SMFIC_MACRO || step == MILTER_STEP_NONE || !is_answered(child, step))
@@ -212,19 +228,28 @@ answer(RigChild *child, const MilterFrame *frame)
         rig_close(&child->end);
     } else if (choice == 2) {
         heard->is_odd = TRUE;
+        fuzz->ledger.is_sure = FALSE;
         say(child, odd_replies[next(&fuzz->input, G_N_ELEMENTS(odd_replies))]);
     } else if (choice == 3) {
         heard->n_owed++; /* it hangs */
     } else {
-        const char *line = final_replies[next(&fuzz->input, G_N_ELEMENTS(final_replies))];
+        guint which = next(&fuzz->input, 64);
+        const char *line = which < G_N_ELEMENTS(final_replies) ? final_replies[which] : "continue";
 
         /* Postfix then leaves out the next command of that kind, too. */
-        if (step != MILTER_STEP_BODY && strcmp(line, "skip") == 0)
+        if (step != MILTER_STEP_BODY && strcmp(line, "skip") == 0) {
             heard->is_odd = TRUE;
-        if (step == MILTER_STEP_EOM)
+            fuzz->ledger.is_sure = FALSE;
+        }
+        if (strcmp(line, "skip") == 0)
+            fuzz->ledger.children[child->config->index].has_skipped = TRUE;
+        if (step == MILTER_STEP_EOM) {
             for (guint n = next(&fuzz->input, 5); n; n--)
-                say(child, edits[next(&fuzz->input, G_N_ELEMENTS(edits))]);
-        else if (choice == 4)
+                say_at_end(child, edits[next(&fuzz->input, G_N_ELEMENTS(edits))]);
+            say_at_end(child, line);
+            return;
+        }
+        if (choice == 4)
             say(child, "progress");
         say(child, line);
     }
@@ -282,6 +307,8 @@ take_replies(MilterStep step, guint8 *final)
                           milter_reply_is_final(frame.command));
             fuzz->body_began = fuzz->body_began || frame.command == SMFIR_REPLBODY;
             fuzz->had_final = milter_reply_is_final(frame.command);
+            if (step == MILTER_STEP_EOM)
+                ledger_mta_gets(&fuzz->ledger, &frame);
         }
         trace(PACKET_REPLY, "mta got", wire, size);
         *final = frame.command;
@@ -295,6 +322,21 @@ begin_wait(void)
 {
     fuzz->had_final = FALSE;
     fuzz->body_began = FALSE;
+}
+
+/* What the MTA is about to send. */
+static void
+note_in_ledger(const GByteArray *wire)
+{
+    Rig *rig = fuzz->rig;
+    MilterFrame frame;
+
+    g_assert_cmpint(milter_frame_peek(wire->data, wire->len, G_MAXUINT32, &frame), ==,
+                    MILTER_FRAME_OK);
+    if (frame.command == SMFIC_MAIL)
+        ledger_begin(&fuzz->ledger, rig->settings.mta == MM_MTA_SENDMAIL,
+                     (rig->agreed.steps & SMFIP_HDR_LEADSPC) != 0, rig->offer.actions);
+    ledger_mta_says(&fuzz->ledger, &frame);
 }
 
 /* Send packets, the last of which may want a reply; wait for it, or not: then ABORT or QUIT
@@ -314,6 +356,7 @@ ask(const char *line, guint8 *final)
     if (step != MILTER_STEP_NONE && (rig->agreed.steps & milter_step_nr_bit(step)))
         wants_reply = FALSE;
     *final = 0;
+    note_in_ledger(wire);
     trace(PACKET_COMMAND, "mta says", wire->data, wire->len);
     rig_mta_send(rig, wire->data, wire->len);
     if (!wants_reply)
@@ -394,6 +437,31 @@ choose_command(MilterState state, guint8 last)
     return n ? possible[next(&fuzz->input, n)] : NULL;
 }
 
+/* What an MTA does next with a message. */
+static const char *
+usual_command(MilterState state)
+{
+    switch (state) {
+    case MILTER_STATE_READY:
+        return "connect client.example 4 25 192.0.2.1";
+    case MILTER_STATE_CONNECT:
+    case MILTER_STATE_HELO:
+    case MILTER_STATE_EOM:
+        return "mail <s@x>";
+    case MILTER_STATE_MAIL:
+        return "rcpt <r@x>";
+    case MILTER_STATE_RCPT:
+    case MILTER_STATE_DATA:
+        return fuzz->rig->agreed.steps & SMFIP_NOHDRS ? "eom" : "header X=\" 1\"";
+    case MILTER_STATE_HEADER:
+        return next(&fuzz->input, 2) ? "header X=\" 2\"" : "eoh";
+    case MILTER_STATE_EOH:
+        return fuzz->rig->agreed.steps & SMFIP_NOBODY ? "eom" : "body \"line\\r\\n\"*200";
+    default:
+        return "eom";
+    }
+}
+
 /* Whether an MTA is through with the message after that reply. */
 static gboolean
 ends_message(guint8 reply, MilterState state)
@@ -463,7 +531,8 @@ talk(void)
         } else if (choice == 3) {
             rig_pass(rig, next(&fuzz->input, 20));
             g_assert_false(rig_has_packet(&rig->mta));
-        } else if ((line = choose_command(rig->state, final))) {
+        } else if ((line = choice < 40 ? usual_command(rig->state)
+                                       : choose_command(rig->state, final))) {
             MilterState before = rig->state;
 
             gboolean was_answered = ask(line, &final);
@@ -500,10 +569,14 @@ configure(void)
     }
     if (next(input, 4) == 1)
         rig->settings.chunk_size = 1000;
+    calls.read_max = (gsize[]){ 0, 0, 0, 0, 13, 4000 }[next(input, 6)];
+    calls.write_max = (gsize[]){ 0, 0, 0, 0, 29, 5000 }[next(input, 6)];
     if (next(input, 8) == 1)
         rig->settings.spool_memory_limit = 5000;
-    if (next(input, 8) == 1)
+    if (next(input, 8) == 1) {
         rig->settings.spool_limit = 70000;
+        fuzz->ledger.body_limit = 60000;
+    }
     for (guint i = 0; i < n_children; i++) {
         char name[] = { (char)('a' + i), '\0' };
         RigChild *child = rig_add(rig, name);
@@ -530,6 +603,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
 
     fuzz = &run;
     calls_install();
+    ledger_init(&run.ledger);
     run.rig = rig_new(next(&run.input, 2) ? MM_MTA_SENDMAIL : MM_MTA_POSTFIX);
     configure();
     rig_start(run.rig);
@@ -537,6 +611,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
     message = rig_free(&run.rig);
     if (message)
         g_error("%s", message);
+    ledger_clear(&run.ledger);
     calls_remove();
     return 0;
 }

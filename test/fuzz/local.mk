@@ -54,13 +54,15 @@ test_fuzz_random_message_SOURCES = test/fuzz/fuzz-message.c test/fuzz/models.c \
 test_fuzz_random_message_LDADD = libmm.la $(FUZZ_LIBS)
 
 check_PROGRAMS += test/fuzz/fuzz-relay
-test_fuzz_fuzz_relay_SOURCES = test/fuzz/fuzz-relay.c $(FUZZ_MAIN)
+RELAY_SOURCES = test/fuzz/fuzz-relay.c test/fuzz/ledger.c test/fuzz/ledger.h test/fuzz/models.c \
+	test/fuzz/models.h
+test_fuzz_fuzz_relay_SOURCES = $(RELAY_SOURCES) $(FUZZ_MAIN)
 test_fuzz_fuzz_relay_LDFLAGS = $(FUZZ_LDFLAGS)
 test_fuzz_fuzz_relay_LDADD = $(RIG_LIBS)
 if !FUZZING
 check_PROGRAMS += test/fuzz/random-relay
 TESTS += test/fuzz/fuzz-relay test/fuzz/random-relay
 endif
-test_fuzz_random_relay_SOURCES = test/fuzz/fuzz-relay.c test/fuzz/fuzz.h test/fuzz/random-main.c
+test_fuzz_random_relay_SOURCES = $(RELAY_SOURCES) test/fuzz/fuzz.h test/fuzz/random-main.c
 test_fuzz_random_relay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_RUNS=4000
 test_fuzz_random_relay_LDADD = $(RIG_LIBS)
