@@ -185,7 +185,7 @@ class Box
     left = processes
     left.each { |entry| Process.kill(:KILL, entry.pid) rescue nil }
     FileUtils.rm_rf(@directory)
-    raise Failed, output if output.match?(/Sanitizer|runtime error:/)
+    raise Failed, output if output.match?(/ERROR: \w+Sanitizer|SUMMARY: \w+Sanitizer|runtime error:/)
     raise Failed, "left behind: #{left.map(&:name).join(', ')}" unless left.empty?
   end
 end
