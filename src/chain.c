@@ -168,7 +168,7 @@ mm_chain_start(MmRelay *relay, MilterStep step, const MilterFrame *frame)
     /* The MTA does not wait for it: what it sends next has to. */
     if (relay->step != MILTER_STEP_NONE &&
         milter_session_owed(relay->session) == MILTER_STEP_NONE) {
-        relay->holds_mta = TRUE;
-        milter_session_pause(relay->session);
+        mm_relay_hold_mta(relay);
+        mm_relay_advance(relay); /* which now knows how long it may take */
     }
 }

@@ -176,6 +176,9 @@ struct _MmRelay {
 void mm_relay_advance(MmRelay *relay);
 /* Give VERDICT (none: continue) as the reply to the step that is owed. */
 void mm_relay_answer(MmRelay *relay, const MmVerdict *verdict);
+/* Take nothing more from the MTA until the step that is being asked, at which it does not
+ * wait, is through. */
+void mm_relay_hold_mta(MmRelay *relay);
 /* "Continue", or "accept" where no child will be asked anything more in this scope. */
 guint8 mm_relay_friendly_reply(MmRelay *relay, MilterStep step);
 /* Seconds a member may take for its answer: its own TIMEOUT, or what is left of the MTA's

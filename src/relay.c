@@ -76,6 +76,19 @@ start_wait(MmRelay *relay, MilterStep step)
         milter_timer_start(&relay->progress, PROGRESS_INTERVAL);
 }
 
+void
+mm_relay_hold_mta(MmRelay *relay)
+{
+    double command = mta_patience(relay, MILTER_STEP_MAIL);
+    double content = mta_patience(relay, MILTER_STEP_BODY);
+
+    relay->holds_mta = TRUE;
+    milter_session_pause(relay->session);
+    /* It may wait already, for the reply to a command that we have not read. */
+    relay->wait = MTA_SHARE * MIN(command, content);
+    relay->deadline = milter_loop_now(relay->host->loop) + relay->wait;
+}
+
 static void
 stop_wait(MmRelay *relay)
 {
@@ -228,8 +241,11 @@ end_step(MmRelay *relay)
     relay->step = MILTER_STEP_NONE;
     relay->payload = NULL;
     g_clear_pointer(&relay->copy, g_free);
-    if (relay->holds_mta && relay->session)
-        milter_session_resume(relay->session);
+    if (relay->holds_mta) {
+        relay->deadline = 0;
+        if (relay->session)
+            milter_session_resume(relay->session);
+    }
     relay->holds_mta = FALSE;
 }
 
