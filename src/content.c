@@ -538,8 +538,12 @@ mm_content_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply)
 
     if (!transaction || live_member(member->relay) != member)
         return;
-    if (mm_verdict_ends_step(reply->command, step, member->relay->mta))
-        mm_verdict_set(&transaction->refusal, reply);
+    if (!mm_verdict_ends_step(reply->command, step, member->relay->mta))
+        return;
+    /* Sendmail has made the changes when the refusal comes: its reply shows the new sender. */
+    if (step == MILTER_STEP_EOM && member->relay->mta == MM_MTA_SENDMAIL)
+        mm_delivery_take_edits(member->relay, member);
+    mm_verdict_set(&transaction->refusal, reply);
 }
 
 /* --- what comes from the MTA --- */
