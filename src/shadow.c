@@ -34,7 +34,7 @@ struct _MmShadow {
     GQueue items;
     MilterMacros *macros;   /* in force for the item it works on */
     MilterMessage *waiting; /* version to be read when it is complete; owned reference */
-    gsize bytes;            /* of commands that wait */
+    gsize bytes;            /* of what waits, messages apart */
     guint n_messages;       /* that wait or are worked on */
     gboolean lost_track;    /* the queue was full: nothing more until the next MAIL */
 };
@@ -94,6 +94,22 @@ push(MmMember *member, ItemKind kind)
     return item;
 }
 
+/* Two in a row say no more than one. */
+static void
+push_abort(MmMember *member)
+{
+    const Item *last = g_queue_peek_tail(&member->shadow->items);
+
+    if (!last || last->kind != ITEM_ABORT)
+        push(member, ITEM_ABORT);
+}
+
+static gsize
+item_bytes(const Item *item)
+{
+    return sizeof(Item) + item->size + milter_buffer_size(&item->macros);
+}
+
 /* It is too slow for this session: what waits is given up, it goes on at the next MAIL. */
 static void
 lose_track(MmMember *member)
@@ -104,7 +120,7 @@ lose_track(MmMember *member)
     milter_message_unref(&shadow->waiting);
     milter_warning("session=%u child=%s evaluation=yes cause=\"it lags behind: the rest of this "
                    "message is not shown to it\"", member->relay->tag, member->child->name);
-    push(member, ITEM_ABORT);
+    push_abort(member);
 }
 
 static void
@@ -123,7 +139,7 @@ mm_shadow_command(MmMember *member, MilterStep step, const void *payload, gsize 
         shadow->lost_track = FALSE;
     if (shadow->lost_track)
         return;
-    if (shadow->bytes + size > QUEUE_MAX_BYTES) {
+    if (shadow->bytes > QUEUE_MAX_BYTES) {
         lose_track(member);
         return;
     }
@@ -131,8 +147,8 @@ mm_shadow_command(MmMember *member, MilterStep step, const void *payload, gsize 
     item->step = step;
     item->payload = g_memdup2(payload, size);
     item->size = size;
-    shadow->bytes += size;
     take_macros(member, item, milter_step_command(step));
+    shadow->bytes += item_bytes(item);
 }
 
 void
@@ -179,7 +195,7 @@ mm_shadow_abort(MmMember *member)
 {
     milter_message_unref(&member->shadow->waiting);
     if (member->peer)
-        push(member, ITEM_ABORT);
+        push_abort(member);
 }
 
 void
@@ -218,7 +234,7 @@ start_command(MmMember *member, const Item *item)
     if (item->step == MILTER_STEP_MAIL && (member->state == MM_MEMBER_ACCEPTED_MESSAGE ||
                                            member->state == MM_MEMBER_REFUSED_MESSAGE))
         member->state = MM_MEMBER_ACTIVE;
-    member->shadow->bytes -= item->size;
+    member->shadow->bytes -= item_bytes(item);
     if (is_out_of_message(member))
         return;
     milter_macros_forget(member->shadow->macros, milter_step_command(item->step));
