@@ -7,6 +7,7 @@ module Milter
       HEADER_STEP = 5
       WATCH_INTERVAL = 0.1 # s
       END_SECONDS = 1.0    # for what is left to unwind when the worker ends
+      UNWIND_SECONDS = 0.5 # for ensure, once a decision's time is over
       BODY = "B".ord
       HEADER = "L".ord
 
@@ -237,6 +238,7 @@ module Milter
         return if decision.done?
 
         decision.is_expired = true
+        decision.deadline += UNWIND_SECONDS # else the watchdog's error would replace this one
         @scheduler.interrupt(decision, ConditionTimeout.new(format("no answer within %.1f s", decision.limit)))
       end
 

@@ -17,8 +17,8 @@ module Milter
       # An answer that may hold for other children.
       Shared = Struct.new(:context, :done, :value, :shareable, :macros_read, :waiting)
 
-      attr_reader :id, :session, :step, :children, :results, :deadline, :limit, :shared, :macros
-      attr_accessor :timer, :is_expired, :was_raised, :is_closed, :items
+      attr_reader :id, :session, :step, :children, :results, :limit, :shared, :macros
+      attr_accessor :deadline, :timer, :is_expired, :was_raised, :is_closed, :items
 
       def initialize(id, session, step, children, limit)
         super()
