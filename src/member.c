@@ -503,6 +503,10 @@ mm_member_takes_part(MmMember *member, MilterStep step)
         return member->peer && member->state != MM_MEMBER_LEFT;
     switch (member->state) {
     case MM_MEMBER_ACTIVE:
+        /* Sendmail's SMFS_DONE: only a MAIL or HELO wakes a filter that got an ABORT. */
+        if (step == MILTER_STEP_UNKNOWN && member->was_aborted &&
+            member->relay->mta == MM_MTA_SENDMAIL)
+            return FALSE;
         break;
     case MM_MEMBER_ACCEPTED_MESSAGE:
         /* Postfix' HELO in a transaction comes before the ABORT that ends it. */

@@ -573,6 +573,8 @@ prepare_step(MmRelay *relay, MilterStep step)
     case MILTER_STEP_HELO:
         /* Ends a transaction; children get the HELO itself, as from the MTA. */
         mm_relay_end_transaction(relay, FALSE);
+        for (guint i = 0; i < relay->n_members && relay->mta == MM_MTA_SENDMAIL; i++)
+            relay->members[i].was_aborted = FALSE;
         break;
     case MILTER_STEP_MAIL:
         begin_transaction(relay);
