@@ -2,4 +2,5 @@
 DAEMON_TESTS = test/daemon/test-conditions test/daemon/test-config test/daemon/test-files test/daemon/test-processes \
 	test/daemon/test-waiting
 TESTS += $(DAEMON_TESTS)
-EXTRA_DIST += $(DAEMON_TESTS) test/daemon/harness.rb test/daemon/milter.rb
+EXTRA_DIST += $(DAEMON_TESTS) test/daemon/harness.rb test/daemon/milter.rb test/daemon/packages \
+	test/daemon/servers.rb
