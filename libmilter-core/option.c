@@ -135,6 +135,13 @@ milter_option_check_answer(const MilterOption *offer, const MilterOption *answer
     return TRUE;
 }
 
+gboolean
+milter_option_wants(const MilterOption *option, MilterStep step)
+{
+    return option->version >= milter_step_version(step) &&
+           (option->steps & milter_step_no_bit(step)) == 0;
+}
+
 void
 milter_option_copy(MilterOption *to, const MilterOption *from)
 {

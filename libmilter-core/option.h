@@ -34,6 +34,9 @@ void milter_option_build(MilterBuffer *buffer, const MilterOption *option);
 gboolean milter_option_check_answer(const MilterOption *offer, const MilterOption *answer,
                                     GError **error);
 
+/* Whether STEP is sent to a filter that answered OPTION. */
+gboolean milter_option_wants(const MilterOption *option, MilterStep step);
+
 void milter_option_copy(MilterOption *to, const MilterOption *from);
 /* Free the lists and zero everything. */
 void milter_option_clear(MilterOption *option);

@@ -310,8 +310,7 @@ milter_peer_option(const MilterPeer *peer)
 gboolean
 milter_peer_wants(const MilterPeer *peer, MilterStep step)
 {
-    return peer->state == PEER_OPEN && peer->option.version >= milter_step_version(step) &&
-           (peer->option.steps & milter_step_no_bit(step)) == 0;
+    return peer->state == PEER_OPEN && milter_option_wants(&peer->option, step);
 }
 
 gboolean

@@ -132,9 +132,15 @@ on_negotiated(MilterPeer *peer, gpointer data)
 {
     MmMember *member = data;
     MmRelay *relay = member->relay;
+    MmChildMemory *memory = &relay->host->memories[member->child->index];
 
     member->state = MM_MEMBER_ACTIVE;
-    relay->host->memories[member->child->index].has_answered = TRUE;
+    memory->has_answered = TRUE;
+    if (member->shadow) {
+        milter_option_clear(&memory->option);
+        milter_option_copy(&memory->option, milter_peer_option(peer));
+        memory->has_option = TRUE;
+    }
     count(member, MM_CHILD_STAT_SESSIONS);
     mm_relay_advance(relay);
 }

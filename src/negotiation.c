@@ -2,7 +2,8 @@
  *
  * The children are offered what the MTA offered; the MTA is asked for what at least
  * one child needs.  All children connect at once and side by side; the MTA is answered
- * when the last has answered or failed, within the MTA's own patience. */
+ * when the last has answered or failed, within the MTA's own patience.  A child in evaluation
+ * mode is not waited for: it is taken to need what it negotiated last, or everything. */
 #include "config.h"
 #include "src/relay-internal.h"
 
@@ -70,12 +71,32 @@ mm_negotiation_default_macros(const MmRelay *relay, MilterStage stage)
     return relay->lists_macros[stage] ? relay->host->default_macros[relay->mta][stage] : NULL;
 }
 
-static gboolean
-has_list(const MmMember *member, MilterStage stage)
+/* What the child negotiated; of one that no session waits for, what it did last; NULL when
+ * nothing is known of it or it has failed. */
+static const MilterOption *
+option_of(const MmMember *member)
 {
-    const char *list = milter_peer_option(member->peer)->macros[stage];
+    const MmChildMemory *memory = &member->relay->host->memories[member->child->index];
 
-    return list && *list;
+    if (member->state == MM_MEMBER_ACTIVE)
+        return milter_peer_option(member->peer);
+    return member->state == MM_MEMBER_CONNECTING && memory->has_option ? &memory->option : NULL;
+}
+
+/* A child in evaluation mode of which nothing is known yet. */
+static gboolean
+is_unknown(const MmMember *member)
+{
+    return member->state == MM_MEMBER_CONNECTING && !option_of(member);
+}
+
+static const char *
+list_of(const MmMember *member, MilterStage stage)
+{
+    const MilterOption *option = option_of(member);
+    const char *list = option ? option->macros[stage] : NULL;
+
+    return list && *list ? list : NULL;
 }
 
 /* One stage's list for the MTA: NULL where no child names one; the union where all do; with
@@ -91,18 +112,17 @@ merge_list(MmRelay *relay, MilterStage stage)
     for (guint i = 0; i < relay->n_members; i++) {
         MmMember *member = &relay->members[i];
 
-        if (member->state != MM_MEMBER_ACTIVE)
+        if (!option_of(member) && !is_unknown(member))
             continue;
-        if (!has_list(member, stage)) {
+        if (!list_of(member, stage)) {
             all = FALSE;
             continue;
         }
         some = TRUE;
         /* Sendmail gives a child that names a list for EOM only its default there. */
-        if (stage == MILTER_STAGE_EOM && !milter_peer_option(member->peer)->macros[MILTER_STAGE_EOH])
+        if (stage == MILTER_STAGE_EOM && !option_of(member)->macros[MILTER_STAGE_EOH])
             all = FALSE;
-        list = milter_macro_list_merge(list, milter_peer_option(member->peer)->macros[stage],
-                                       &dropped);
+        list = milter_macro_list_merge(list, list_of(member, stage), &dropped);
     }
     if (!some)
         return NULL;
@@ -139,9 +159,9 @@ static gboolean
 somebody_wants(MmRelay *relay, MilterStep step)
 {
     for (guint i = 0; i < relay->n_members; i++) {
-        MmMember *member = &relay->members[i];
+        const MilterOption *option = option_of(&relay->members[i]);
 
-        if (member->state == MM_MEMBER_ACTIVE && milter_peer_wants(member->peer, step))
+        if (option ? milter_option_wants(option, step) : is_unknown(&relay->members[i]))
             return TRUE;
     }
     return mm_condition_any(relay, step);
@@ -152,9 +172,12 @@ union_of_steps(MmRelay *relay)
 {
     guint32 bits = 0;
 
-    for (guint i = 0; i < relay->n_members; i++)
-        if (relay->members[i].state == MM_MEMBER_ACTIVE)
-            bits |= milter_peer_option(relay->members[i].peer)->steps;
+    for (guint i = 0; i < relay->n_members; i++) {
+        const MilterOption *option = option_of(&relay->members[i]);
+
+        if (option)
+            bits |= option->steps;
+    }
     return bits;
 }
 
@@ -254,9 +277,8 @@ finish(MmRelay *relay)
 void
 mm_negotiation_advance(MmRelay *relay)
 {
-    /* A child that only evaluates is waited for too: what it needs must be asked for now. */
     for (guint i = 0; i < relay->n_members; i++)
-        if (relay->members[i].state == MM_MEMBER_CONNECTING)
+        if (relay->members[i].state == MM_MEMBER_CONNECTING && !relay->members[i].shadow)
             return;
     finish(relay);
 }

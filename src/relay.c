@@ -27,6 +27,8 @@ mm_host_init(MmHost *host, MilterLoop *loop, const MmSettings *settings, MmStats
 void
 mm_host_clear(MmHost *host)
 {
+    for (guint i = 0; host->memories && i < host->settings->children->len; i++)
+        milter_option_clear(&host->memories[i].option);
     g_clear_pointer(&host->memories, g_free);
     for (guint mta = 0; mta < MM_N_MTAS; mta++)
         for (guint stage = 0; stage < MILTER_N_STAGES; stage++)
@@ -751,7 +753,7 @@ on_negotiation_due(MilterTimer *timer, gpointer data)
     MmRelay *relay = data;
 
     for (guint i = 0; i < relay->n_members; i++)
-        if (relay->members[i].state == MM_MEMBER_CONNECTING)
+        if (relay->members[i].state == MM_MEMBER_CONNECTING && !relay->members[i].shadow)
             mm_member_fail(&relay->members[i], MILTER_PEER_TIMEOUT,
                            "not ready before the MTA's own timeout at the option negotiation");
     mm_relay_advance(relay);

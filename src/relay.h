@@ -9,6 +9,7 @@
 #include <glib.h>
 
 #include "libmilter-core/loop.h"
+#include "libmilter-core/option.h"
 #include "libmilter-core/protocol.h"
 #include "libmilter-core/spool.h"
 #include "src/settings.h"
@@ -21,6 +22,8 @@ typedef struct {
     gboolean has_answered;  /* since the start of the worker */
     double warned_at;       /* loop time of the last warning about its fallback, 0 for never */
     guint n_silent;         /* failures since then that were not logged as a warning */
+    gboolean has_option;    /* OPTION is what it negotiated last */
+    MilterOption option;    /* kept of children in evaluation mode, which no session waits for */
 } MmChildMemory;
 
 /* What the relays of one worker share; all borrowed by them. */

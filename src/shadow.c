@@ -79,9 +79,10 @@ mm_shadow_macros(const MmMember *member)
 gboolean
 mm_shadow_is_busy(const MmMember *member)
 {
-    return member->peer != NULL && member->state != MM_MEMBER_CONNECTING &&
-           (!g_queue_is_empty(&member->shadow->items) || mm_member_is_reading(member) ||
-            mm_member_owes(member) != MILTER_STEP_NONE);
+    if (!member->peer)
+        return FALSE;
+    return !g_queue_is_empty(&member->shadow->items) || mm_member_is_reading(member) ||
+           (member->state != MM_MEMBER_CONNECTING && mm_member_owes(member) != MILTER_STEP_NONE);
 }
 
 static Item *
@@ -202,9 +203,11 @@ void
 mm_shadow_quit(MmMember *member, gboolean is_reused)
 {
     milter_message_unref(&member->shadow->waiting);
-    if (member->state == MM_MEMBER_CONNECTING)
-        milter_peer_free(&member->peer);
-    else if (member->peer)
+    /* One that has nothing to see yet is not kept for its good-bye, nor told of a restart. */
+    if (member->state == MM_MEMBER_CONNECTING && g_queue_is_empty(&member->shadow->items)) {
+        if (!is_reused)
+            milter_peer_free(&member->peer);
+    } else if (member->peer)
         push(member, is_reused ? ITEM_QUIT_NC : ITEM_QUIT);
 }
 
