@@ -66,6 +66,8 @@ libmm_la_SOURCES = \
 	src/syslog.h \
 	src/verdict.c \
 	src/verdict.h \
+	src/watch.c \
+	src/watch.h \
 	src/worker.c \
 	src/worker.h
 libmm_la_CPPFLAGS = $(AM_CPPFLAGS) -DCONFIG_DIR='"$(sysconfdir)/milter-manager"'

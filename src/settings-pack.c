@@ -4,10 +4,11 @@
 
 #include "src/settings-table.h"
 
-/* The manager's items, then per child its name, the place of its definition and its items.
- * An item is its full name, its value and its origin ("" = default). */
+/* The manager's items, then per child its name, the place of its definition and its items,
+ * then the watched paths.  An item is its full name, its value and its origin ("" = default). */
 #define ITEMS_TYPE "a(svs)"
-#define PACKED_TYPE "(" ITEMS_TYPE "a(ss" ITEMS_TYPE "))"
+#define WATCHED_TYPE "a(ayay)"
+#define PACKED_TYPE "(" ITEMS_TYPE "a(ss" ITEMS_TYPE ")" WATCHED_TYPE ")"
 
 static GVariant *
 pack_items(gboolean is_child, gconstpointer target)
@@ -31,6 +32,20 @@ pack_items(gboolean is_child, gconstpointer target)
     return g_variant_builder_end(&builder);
 }
 
+static GVariant *
+pack_watched(const MmSettings *settings)
+{
+    GVariantBuilder builder;
+
+    g_variant_builder_init(&builder, G_VARIANT_TYPE(WATCHED_TYPE));
+    for (guint i = 0; i < settings->watched->len; i++) {
+        const MmWatched *watched = g_ptr_array_index(settings->watched, i);
+
+        g_variant_builder_add(&builder, "(^ay^ay)", watched->path, watched->fingerprint);
+    }
+    return g_variant_builder_end(&builder);
+}
+
 GBytes *
 mm_settings_pack(const MmSettings *settings)
 {
@@ -44,8 +59,8 @@ mm_settings_pack(const MmSettings *settings)
         g_variant_builder_add(&children, "(ss@" ITEMS_TYPE ")", child->name,
                               child->origin ? child->origin : "", pack_items(TRUE, child));
     }
-    packed = g_variant_new("(@" ITEMS_TYPE "a(ss" ITEMS_TYPE "))", pack_items(FALSE, settings),
-                           &children);
+    packed = g_variant_new("(@" ITEMS_TYPE "a(ss" ITEMS_TYPE ")@" WATCHED_TYPE ")",
+                           pack_items(FALSE, settings), &children, pack_watched(settings));
     g_variant_ref_sink(packed);
     return g_variant_get_data_as_bytes(packed);
 }
@@ -90,10 +105,33 @@ unpack_items(GVariant *items, gboolean is_child, gpointer target, GError **error
 }
 
 static gboolean
+unpack_watched(MmSettings *settings, GVariant *packed, GError **error)
+{
+    GVariantIter iter;
+    char *path, *fingerprint;
+
+    g_variant_iter_init(&iter, packed);
+    while (g_variant_iter_next(&iter, "(^ay^ay)", &path, &fingerprint)) {
+        MmWatched *watched = g_new0(MmWatched, 1);
+
+        watched->path = path;
+        watched->fingerprint = fingerprint;
+        g_ptr_array_add(settings->watched, watched);
+        if (!g_path_is_absolute(path) || settings->watched->len > MM_SETTINGS_WATCHED_MAX) {
+            g_set_error(error, MM_SETTINGS_ERROR, MM_SETTINGS_ERROR_PACKED,
+                        "packed settings: a path that cannot be watched");
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static gboolean
 unpack_into(MmSettings *settings, GVariant *packed, GError **error)
 {
     g_autoptr(GVariant) items = g_variant_get_child_value(packed, 0);
     g_autoptr(GVariant) children = g_variant_get_child_value(packed, 1);
+    g_autoptr(GVariant) watched = g_variant_get_child_value(packed, 2);
     GVariantIter iter;
     const char *name, *origin;
     GVariant *inner;
@@ -108,7 +146,7 @@ unpack_into(MmSettings *settings, GVariant *packed, GError **error)
         if (!unpack_items(child_items, TRUE, child, error))
             return FALSE;
     }
-    return TRUE;
+    return unpack_watched(settings, watched, error);
 }
 
 MmSettings *

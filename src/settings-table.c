@@ -127,6 +127,11 @@ const MmItem mm_items[] = {
     LATER(DATABASE, "password", NULL, "password at the server"),
     LATER(DATABASE, "extra_options", NULL, "hash of options of the adapter"),
 
+    ITEM(DETECT, "watch", BOOL, NOT_NIL, "false", 0, 0, NULL, FIELD(detect_watch),
+         "whether a change of what detection read makes the manager reload by itself"),
+    ITEM(DETECT, "watch_delay", SECONDS, NOT_NIL, "2.0", 0, 3600, "s", FIELD(detect_watch_delay),
+         "how long nothing more may change before it does"),
+
     ITEM(CHILD, "connection_spec", SPEC, NIL, NULL, 0, 0, NULL, CHILD_FIELD(spec),
          "where the child listens: unix:PATH, inet:PORT@HOST, inet6:PORT@HOST; required"),
     ITEM(CHILD, "description", STRING, NIL, NULL, 0, 0, NULL, CHILD_FIELD(description),
@@ -162,7 +167,7 @@ const char *
 mm_scope_name(MmScope scope)
 {
     static const char *const names[MM_N_SCOPES] = {
-        "package", "security", "log", "manager", "controller", "database", "milter",
+        "package", "security", "log", "manager", "controller", "database", "detect", "milter",
     };
 
     return names[scope];

@@ -20,6 +20,7 @@ typedef enum {
     MM_SCOPE_MANAGER,
     MM_SCOPE_CONTROLLER,
     MM_SCOPE_DATABASE,
+    MM_SCOPE_DETECT,
     MM_SCOPE_CHILD, /* the block argument of define_milter */
     MM_N_SCOPES,
 } MmScope;

@@ -2,10 +2,12 @@
 #include "config.h"
 #include "src/settings.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "src/settings-table.h"
+#include "src/watch.h"
 
 G_DEFINE_QUARK(mm - settings - error - quark, mm_settings_error)
 
@@ -38,6 +40,16 @@ mm_child_free(MmChild *child)
     g_free(child);
 }
 
+static void
+watched_free(gpointer data)
+{
+    MmWatched *watched = data;
+
+    g_free(watched->path);
+    g_free(watched->fingerprint);
+    g_free(watched);
+}
+
 MmSettings *
 mm_settings_new(void)
 {
@@ -45,6 +57,7 @@ mm_settings_new(void)
 
     settings->children = g_ptr_array_new_with_free_func((GDestroyNotify)mm_child_free);
     settings->origins = g_new0(const char *, mm_n_items);
+    settings->watched = g_ptr_array_new_with_free_func(watched_free);
     settings->notes = g_ptr_array_new_with_free_func(g_free);
     mm_items_init(FALSE, settings);
     return settings;
@@ -59,6 +72,7 @@ mm_settings_free(MmSettings **settings_p)
         return;
     mm_items_clear(FALSE, settings);
     g_ptr_array_unref(settings->children);
+    g_ptr_array_unref(settings->watched);
     g_ptr_array_unref(settings->notes);
     g_free(settings->origins);
     g_free(settings);
@@ -72,6 +86,39 @@ mm_settings_note(MmSettings *settings, const char *format, ...)
     va_start(args, format);
     g_ptr_array_add(settings->notes, g_strdup_vprintf(format, args));
     va_end(args);
+}
+
+static gboolean
+is_watched(const MmSettings *settings, const char *path)
+{
+    for (guint i = 0; i < settings->watched->len; i++) {
+        if (strcmp(((MmWatched *)g_ptr_array_index(settings->watched, i))->path, path) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void
+add_watched(MmSettings *settings, const char *path)
+{
+    MmWatched *watched;
+
+    if (settings->watched->len >= MM_SETTINGS_WATCHED_MAX || is_watched(settings, path))
+        return;
+    watched = g_new0(MmWatched, 1);
+    watched->path = g_strdup(path);
+    watched->fingerprint = mm_watch_fingerprint(path);
+    g_ptr_array_add(settings->watched, watched);
+}
+
+void
+mm_settings_watch(MmSettings *settings, const char *path)
+{
+    g_autofree char *end = NULL;
+
+    add_watched(settings, path);
+    if (g_file_test(path, G_FILE_TEST_IS_SYMLINK) && (end = realpath(path, NULL)))
+        add_watched(settings, end);
 }
 
 MmChild *

@@ -22,6 +22,14 @@ typedef enum {
 
 #define MM_SETTINGS_PACKED_MAX (16 * 1024 * 1024) /* bytes of a packed configuration */
 
+#define MM_SETTINGS_WATCHED_MAX 2000 /* paths that are watched at the most */
+
+/* A path that was read while the configuration was evaluated. */
+typedef struct {
+    char *path;        /* absolute; owned */
+    char *fingerprint; /* what it was then, see watch.h; owned */
+} MmWatched;
+
 /* How long an MTA waits, in seconds. */
 typedef struct {
     double negotiation; /* for the answer to OPTNEG */
@@ -84,6 +92,11 @@ typedef struct {
     /* package.* */
     char *platform;
 
+    /* detect.* */
+    gboolean detect_watch;     /* reload when one of the watched paths changes */
+    double detect_watch_delay; /* s without another change before that */
+    GPtrArray *watched;        /* MmWatched; owned */
+
     GPtrArray *notes; /* char *: what the operator should know about the configuration, to be
                          logged once it is used; not packed; owned */
     const char **origins; /* per item of the table "FILE:LINE" or NULL: default; owned array of
@@ -96,6 +109,10 @@ void mm_settings_free(MmSettings **settings_p);
 
 /* Add to the notes. */
 void mm_settings_note(MmSettings *settings, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Note that PATH, absolute, is about to be read; where it is a link, what it leads to, too.
+ * More than MM_SETTINGS_WATCHED_MAX paths, and the same again, are passed over. */
+void mm_settings_watch(MmSettings *settings, const char *path);
 
 /* The child of a name, or NULL. */
 MmChild *mm_settings_child(const MmSettings *settings, const char *name);

@@ -40,7 +40,7 @@ char *
 mm_show_config(const MmSettings *settings, const char *conditions)
 {
     static const MmScope scopes[] = { MM_SCOPE_PACKAGE, MM_SCOPE_SECURITY, MM_SCOPE_LOG,
-                                      MM_SCOPE_MANAGER };
+                                      MM_SCOPE_MANAGER, MM_SCOPE_DETECT };
     GString *out = g_string_new(NULL);
 
     for (guint i = 0; i < G_N_ELEMENTS(scopes); i++) {

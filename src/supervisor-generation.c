@@ -199,6 +199,7 @@ on_loaded(MmGeneration *generation)
     supervisor->current = g_steal_pointer(&supervisor->pending);
     supervisor->n_failures = 0;
     mm_supervisor_start_watch(supervisor);
+    mm_watch_use(supervisor->files, supervisor->settings);
     milter_notice("%s version=%s generation=%u workers=%u listening=%s",
                   is_first ? "started" : "loaded", PACKAGE_VERSION, generation->serial,
                   mm_settings_n_workers(supervisor->settings),

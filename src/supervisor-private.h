@@ -11,6 +11,7 @@
 #include "src/listener.h"
 #include "src/options.h"
 #include "src/stats.h"
+#include "src/watch.h"
 
 G_BEGIN_DECLS
 
@@ -85,6 +86,7 @@ struct _MmSupervisor {
     gint64 watch_at;      /* µs, when it is to fire */
     guint n_times_watched; /* in a row, without being late */
     MmTotals totals;      /* of workers that have ended */
+    MmWatch *files;       /* that the configuration in use was made from; owned */
 };
 
 /* supervisor-generation.c */

@@ -79,6 +79,7 @@ stop(MmSupervisor *supervisor)
     mm_notify_stopping();
     supervisor->is_stopping = TRUE;
     milter_timer_stop(&supervisor->retry);
+    mm_watch_stop(supervisor->files);
     if (supervisor->listener)
         mm_listener_close(supervisor->listener);
     for (guint i = 0; i < supervisor->generations->len; i++) {
@@ -109,6 +110,12 @@ reload(MmSupervisor *supervisor)
     mm_notify_reloading();
     supervisor->n_failures = 0;
     mm_supervisor_load(supervisor);
+}
+
+static void
+on_files_changed(gpointer data)
+{
+    reload(data);
 }
 
 static void
@@ -189,6 +196,7 @@ init(MmSupervisor *supervisor)
     supervisor->generations = g_ptr_array_new_with_free_func((GDestroyNotify)mm_generation_free);
     supervisor->workers = g_ptr_array_new_with_free_func((GDestroyNotify)mm_worker_record_free);
     mm_totals_init(&supervisor->totals);
+    supervisor->files = mm_watch_new(supervisor->loop, on_files_changed, supervisor);
     milter_timer_init(&supervisor->retry, supervisor->loop, on_retry, supervisor);
     milter_timer_init(&supervisor->kill, supervisor->loop, on_kill, supervisor);
     for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
@@ -212,6 +220,7 @@ clear(MmSupervisor *supervisor)
     milter_timer_clear(&supervisor->watch);
     for (guint i = 0; i < G_N_ELEMENTS(supervisor->signals); i++)
         ev_signal_stop(ev, &supervisor->signals[i]);
+    mm_watch_free(&supervisor->files);
     mm_listener_free(&supervisor->listener);
     mm_pidfile_remove(supervisor->pid_file);
     g_free(supervisor->pid_file);

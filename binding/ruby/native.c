@@ -173,6 +173,26 @@ native_note(VALUE self, VALUE text)
     return Qnil;
 }
 
+/* notes() -> texts */
+static VALUE
+native_notes(VALUE self)
+{
+    MmSettings *settings = require_target();
+    VALUE notes = rb_ary_new();
+
+    for (guint i = 0; i < settings->notes->len; i++)
+        rb_ary_push(notes, mm_convert_text(g_ptr_array_index(settings->notes, i)));
+    return notes;
+}
+
+/* watch(path): the configuration depends on what is there */
+static VALUE
+native_watch(VALUE self, VALUE path)
+{
+    mm_settings_watch(require_target(), StringValueCStr(path));
+    return Qnil;
+}
+
 /* log?(level) */
 static VALUE
 native_logs(VALUE self, VALUE level)
@@ -248,6 +268,8 @@ mm_native_define(void)
     rb_define_singleton_method(native, "child_names", native_child_names, 0);
     rb_define_singleton_method(native, "set_stoppers", native_set_stoppers, 3);
     rb_define_singleton_method(native, "note", native_note, 1);
+    rb_define_singleton_method(native, "notes", native_notes, 0);
+    rb_define_singleton_method(native, "watch", native_watch, 1);
     rb_define_singleton_method(native, "log?", native_logs, 1);
     rb_define_singleton_method(native, "log", native_log, 2);
     mm_decide_define(native);

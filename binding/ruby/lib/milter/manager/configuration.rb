@@ -8,7 +8,8 @@ module Milter
 
       MAIN_FILE = "milter-manager.conf"
 
-      attr_reader :package, :security, :log, :manager, :controller, :database, :conditions, :hooks
+      attr_reader :package, :security, :log, :manager, :controller, :database, :detect, :conditions,
+                  :hooks
 
       # @param directory [String] absolute path of the configuration directory
       def initialize(directory)
@@ -21,6 +22,7 @@ module Milter
         @manager = ManagerGroup.new(@hooks)
         @controller = ControllerGroup.new
         @database = DatabaseGroup.new
+        @detect = DetectGroup.new
         @loading = []
       end
 
