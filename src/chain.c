@@ -106,7 +106,7 @@ mm_chain_advance(MmRelay *relay)
 
         /* What came of the message before this command goes first. */
         if (mm_member_is_reading(member) && !member->shadow)
-            (void)mm_content_pump(member);
+            (void)mm_reading_pump(member);
         if (mm_member_owes(member) != MILTER_STEP_NONE && !member->shadow) {
             /* For this step, or for content that nobody waited for until now. */
             milter_peer_limit(member->peer, mm_relay_time_for(relay, member, G_MAXDOUBLE));

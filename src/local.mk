@@ -41,6 +41,7 @@ libmm_la_SOURCES = \
 	src/privilege.h \
 	src/process.c \
 	src/process.h \
+	src/reading.c \
 	src/relay-internal.h \
 	src/relay.c \
 	src/relay.h \

@@ -4,6 +4,7 @@
  *   negotiation.c  the offer to the children, the answer to the MTA, macro lists
  *   chain.c        envelope steps: one child after another
  *   content.c      headers and body: the live child, the journal, whose turn it is
+ *   reading.c      how a child reads a version of the message
  *   delivery.c     end of message: edits and the last body to the MTA, in one flush
  *   member.c       a child's part in a session: state, sending, replies, failure
  *   shadow.c       children that only evaluate
@@ -202,14 +203,24 @@ void mm_chain_start(MmRelay *relay, MilterStep step, const MilterFrame *frame);
 void mm_chain_advance(MmRelay *relay);
 void mm_chain_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply);
 
+/* reading.c */
+/* Send what can be sent of the version MEMBER reads; TRUE when its EOM was sent and
+ * answered, or will not be. */
+gboolean mm_reading_pump(MmMember *member);
+void mm_reading_begin(MmMember *member, MilterMessage *message);
+/* Whether a field with VALUE loses its first space on the way from MESSAGE to MEMBER. */
+gboolean mm_reading_strips(const MmMember *member, const MilterMessage *message, const char *value);
+/* How long the answer to STEP may take: the child's setting and what is left of the MTA's wait. */
+double mm_reading_timeout(MmMember *member, MilterStep step);
+gsize mm_reading_chunk_limit(const MmMember *member);
+gboolean mm_reading_wants_body(const MmMember *member);
+/* It, or its conditions. */
+gboolean mm_reading_needs_body(const MmMember *member);
+
 /* content.c */
 void mm_content_take(MmRelay *relay, MilterStep step, const MilterFrame *frame);
 void mm_content_advance(MmRelay *relay);
 void mm_content_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply);
-/* Send what can be sent of the version MEMBER reads; TRUE when its EOM was sent and
- * answered, or will not be. */
-gboolean mm_content_pump(MmMember *member);
-void mm_content_begin_reading(MmMember *member, MilterMessage *message);
 /* The members after the one that reads now cannot be served. */
 void mm_content_fail_later(MmRelay *relay, const char *why);
 MmTransaction *mm_transaction_new(MmRelay *relay);

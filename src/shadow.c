@@ -261,7 +261,7 @@ start_item(MmMember *member, Item *item)
         load_macros(member, item);
         member->sent_field_macros = FALSE;
         member->sent_chunk_macros = FALSE;
-        mm_content_begin_reading(member, item->message);
+        mm_reading_begin(member, item->message);
         break;
     case ITEM_ABORT:
         if (member->state != MM_MEMBER_LEFT) {
@@ -301,7 +301,7 @@ mm_shadow_advance(MmMember *member)
         Item *item;
 
         if (mm_member_is_reading(member)) {
-            if (!mm_content_pump(member))
+            if (!mm_reading_pump(member))
                 return;
             finish_message(member);
             continue;
