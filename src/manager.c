@@ -24,6 +24,8 @@ struct _MmManager {
     MmManagerDrained drained;
     gpointer drained_data;
     MilterTask drain_task; /* tells DRAINED */
+    void (*maintain)(void); /* or NULL */
+    guint n_unmaintained;   /* sessions that ended since it was called */
 };
 
 static void
@@ -68,6 +70,17 @@ accept_again(MmManager *manager)
 }
 
 static void
+count_for_maintenance(MmManager *manager)
+{
+    guint interval = manager->host.settings->maintenance_interval;
+
+    if (!interval || !manager->maintain || ++manager->n_unmaintained < interval)
+        return;
+    manager->n_unmaintained = 0;
+    manager->maintain();
+}
+
+static void
 on_relay_ended(MmRelay *relay, gpointer data)
 {
     MmManager *manager = data;
@@ -76,6 +89,7 @@ on_relay_ended(MmRelay *relay, gpointer data)
     gauge_sessions(manager, -1);
     if (manager->waits_for_room && !is_full(manager))
         accept_again(manager);
+    count_for_maintenance(manager);
     check_drained(manager);
 }
 
@@ -175,6 +189,12 @@ void
 mm_manager_set_conditions(MmManager *manager, MmConditions *conditions)
 {
     manager->host.conditions = conditions;
+}
+
+void
+mm_manager_set_maintenance(MmManager *manager, void (*maintain)(void))
+{
+    manager->maintain = maintain;
 }
 
 void

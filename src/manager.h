@@ -26,6 +26,9 @@ MmManager *mm_manager_new(MilterLoop *loop, const MmSettings *settings, MmStats 
 /* Ask CONDITIONS (borrowed) which children take part in the sessions to come. */
 void mm_manager_set_conditions(MmManager *manager, MmConditions *conditions);
 
+/* Call MAINTAIN after every manager.maintenance_interval finished sessions. */
+void mm_manager_set_maintenance(MmManager *manager, void (*maintain)(void));
+
 /* No new connections; existing sessions go on.  DRAINED is called (from the loop, at once
  * when there is none) after the last has ended. */
 void mm_manager_drain(MmManager *manager, MmManagerDrained drained, gpointer data);

@@ -87,6 +87,10 @@ typedef struct {
     void (*cancel)(guint64 question);
     void (*close_session)(guint64 session);
 
+    /* manager.maintenance_interval sessions have ended: time for maintenance.  From any
+     * thread, never waiting. */
+    void (*maintain)(void);
+
     /* End the interpreter. */
     void (*stop)(void);
 } MmRules;

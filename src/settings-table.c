@@ -17,9 +17,9 @@
       offset, doc }
 #define LATER(scope, name, initial, doc) \
     { MM_SCOPE_##scope, name, MM_TYPE_ANY, MM_STANDING_LATER, TRUE, initial, 0, 0, NULL, 0, doc }
-#define NO_EFFECT(scope, name, initial, why) \
-    { MM_SCOPE_##scope, name, MM_TYPE_ANY, MM_STANDING_NO_EFFECT, TRUE, initial, 0, 0, NULL, 0, \
-      why }
+#define NO_EFFECT(scope, name, type, nil, initial, max, unit, offset, why) \
+    { MM_SCOPE_##scope, name, MM_TYPE_##type, MM_STANDING_NO_EFFECT, nil, initial, 0, max, unit, \
+      offset, why }
 
 #define TEXT(string) "'" string "'"
 #define TEXT_OR_NIL(string) (sizeof(string) > 1 ? TEXT(string) : NULL)
@@ -29,8 +29,9 @@
 const MmItem mm_items[] = {
     ITEM(PACKAGE, "platform", STRING, NOT_NIL, TEXT(PACKAGE_PLATFORM), 0, 0, NULL,
          FIELD(platform), "the operating system whose defaults/PLATFORM.conf load_default loads"),
-    LATER(PACKAGE, "options", TEXT_OR_NIL(PACKAGE_OPTIONS),
-          "options of the platform's detection, \"name=value,…\" or a hash"),
+    ITEM(PACKAGE, "options", OPTIONS, NIL, TEXT_OR_NIL(PACKAGE_OPTIONS), 0, 0, NULL,
+         FIELD(platform_options),
+         "options of the platform's detection, \"name=value,…\" or a hash: prefix, rcddir"),
 
     UNUSED(SECURITY, "privilege_mode", BOOL, NOT_NIL, "false", FIELD(privilege_mode),
            "whether the supervisor starts milter.command"),
@@ -103,13 +104,19 @@ const MmItem mm_items[] = {
          "macros asked of the MTA besides its defaults, when some children ask for certain ones"),
     ITEM(MANAGER, "startup_grace", SECONDS, NOT_NIL, "20.0", 0, 3600, "s", FIELD(startup_grace),
          "how long a child that never answered yet may refuse connections after the start"),
-    LATER(MANAGER, "maintenance_interval", "10", "finished sessions between two maintenances"),
+    ITEM(MANAGER, "maintenance_interval", UINT, NIL, "10", 0, G_MAXINT, "sessions",
+         FIELD(maintenance_interval),
+         "finished sessions of a worker between two maintenances; 0 or nil: none"),
     LATER(MANAGER, "connection_check_interval", "0",
           "seconds between checks that SMTP clients are still there"),
-    NO_EFFECT(MANAGER, "event_loop_backend", "'libev'", "there is one event loop only, libev"),
-    NO_EFFECT(MANAGER, "packet_buffer_size", "0", "replies are always collected and sent at once"),
-    NO_EFFECT(MANAGER, "max_pending_finished_sessions", "0", "sessions are freed when they end"),
-    NO_EFFECT(MANAGER, "custom_configuration_directory", NULL,
+    NO_EFFECT(MANAGER, "event_loop_backend", CHOICE, NOT_NIL, "'libev'", 0, "glib|libev",
+              FIELD(event_loop_backend), "there is one event loop only, libev"),
+    NO_EFFECT(MANAGER, "packet_buffer_size", SIZE, NOT_NIL, "0", TERABYTE, "bytes",
+              FIELD(packet_buffer_size), "replies are always collected and sent at once"),
+    NO_EFFECT(MANAGER, "max_pending_finished_sessions", UINT, NOT_NIL, "0", G_MAXINT, "sessions",
+              FIELD(max_pending_finished_sessions), "sessions are freed when they end"),
+    NO_EFFECT(MANAGER, "custom_configuration_directory", PATH, NIL, NULL, 0, NULL,
+              FIELD(custom_configuration_directory),
               "the XML configuration, milter-manager.custom.conf, is no longer read"),
 
     LATER(CONTROLLER, "connection_spec", NULL, "where the control socket listens; nil: nowhere"),

@@ -44,6 +44,8 @@ typedef enum {
     MM_TYPE_WORDS,      /* char *: words joined by spaces, also as an array */
     MM_TYPE_COMMAND,    /* char *: shell words, also as an array */
     MM_TYPE_NAMES,      /* char **: an array of names */
+    MM_TYPE_CHOICE,     /* char *: one of the words in UNIT, which "|" joins */
+    MM_TYPE_OPTIONS,    /* char *: "name=value,…", also as a hash */
     MM_TYPE_ANY,        /* nothing is stored: see MmStanding */
 } MmType;
 
@@ -53,7 +55,8 @@ typedef enum {
                              it is set to anything but its default */
     MM_STANDING_LATER,    /* a part of the language whose feature this version has not: only
                              the initial value may be set, anything else is an error */
-    MM_STANDING_NO_EFFECT, /* once meant something; accepted, reported once, DOC says why */
+    MM_STANDING_NO_EFFECT, /* meant something in 2.x; checked and shown, reported when it is set
+                              to anything but its default; DOC says why */
 } MmStanding;
 
 typedef struct {

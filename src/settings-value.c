@@ -292,13 +292,82 @@ take_names(const MmItem *item, GVariant *value, char ***field, GError **error)
 }
 
 static gboolean
+take_choice(const MmItem *item, GVariant *value, char **field, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(item->unit, "|", -1);
+    g_autofree char *all = g_strjoinv("\" or \"", words);
+    g_autofree char *allowed = g_strdup_printf("\"%s\"", all);
+
+    if (!is_text(value) || !g_strv_contains((const char *const *)words,
+                                            g_variant_get_string(value, NULL)))
+        return refuse(item, value, error, allowed);
+    take_text(field, g_variant_dup_string(value, NULL));
+    return TRUE;
+}
+
+static gboolean
+is_option(const char *name, gsize size)
+{
+    for (gsize i = 0; i < size; i++) {
+        if (!g_ascii_isalnum(name[i]) && !strchr("_.-", name[i]))
+            return FALSE;
+    }
+    return size > 0;
+}
+
+/* "name=value,…": what is in a hash as a string. */
+static char *
+join_options(GVariant *value)
+{
+    GString *text = g_string_new(NULL);
+    GVariantIter iter;
+    const char *name;
+    GVariant *inner;
+
+    g_variant_iter_init(&iter, value);
+    while (g_variant_iter_loop(&iter, "{&sv}", &name, &inner)) {
+        /* A "," in a value would begin another option. */
+        if (!is_text(inner) || strchr(g_variant_get_string(inner, NULL), ',')) {
+            g_variant_unref(inner);
+            g_string_free(text, TRUE);
+            return NULL;
+        }
+        g_string_append_printf(text, "%s%s=%s", text->len ? "," : "", name,
+                               g_variant_get_string(inner, NULL));
+    }
+    return g_string_free(text, FALSE);
+}
+
+static gboolean
+take_options(const MmItem *item, GVariant *value, char **field, GError **error)
+{
+    g_autofree char *text = NULL;
+    g_auto(GStrv) options = NULL;
+
+    if (is_text(value))
+        text = g_variant_dup_string(value, NULL);
+    else if (g_variant_is_of_type(value, G_VARIANT_TYPE_VARDICT))
+        text = join_options(value);
+    options = g_strsplit(text ? text : "", ",", -1);
+    for (char **option = options; *option; option++) {
+        const char *equals = strchr(*option, '=');
+
+        if (!equals || !is_option(*option, (gsize)(equals - *option)))
+            g_clear_pointer(&text, g_free);
+    }
+    if (!text)
+        return refuse(item, value, error,
+                      "\"name=value,…\" or a hash such as { \"prefix\" => \"/usr/pkg/etc\" }");
+    take_text(field, g_steal_pointer(&text));
+    return TRUE;
+}
+
+static gboolean
 take_any(const MmItem *item, GVariant *value, GError **error)
 {
     g_autoptr(GVariant) initial = mm_item_initial(item);
     g_autofree char *given = NULL, *allowed = NULL;
 
-    if (item->standing == MM_STANDING_NO_EFFECT)
-        return TRUE;
     given = mm_value_literal(value, item->type);
     allowed = mm_value_literal(initial, item->type);
     if (strcmp(given, allowed) == 0)
@@ -355,6 +424,10 @@ store(const MmItem *item, gpointer field, GVariant *value, GError **error)
         return take_words(item, value, field, error);
     case MM_TYPE_NAMES:
         return take_names(item, value, field, error);
+    case MM_TYPE_CHOICE:
+        return take_choice(item, value, field, error);
+    case MM_TYPE_OPTIONS:
+        return take_options(item, value, field, error);
     case MM_TYPE_ANY:
         return take_any(item, value, error);
     }
@@ -376,8 +449,10 @@ mm_item_set(const MmItem *item, gpointer target, GVariant *value, const char *or
     gboolean is_set = TRUE;
 
     g_variant_ref_sink(value);
-    /* What takes nil is a string. */
-    if (mm_value_is_nil(value) && item->takes_nil && item->type != MM_TYPE_ANY)
+    /* What takes nil is a string, or a number for which it means 0. */
+    if (mm_value_is_nil(value) && item->takes_nil && item->type == MM_TYPE_UINT)
+        *(guint *)field = 0;
+    else if (mm_value_is_nil(value) && item->takes_nil && item->type != MM_TYPE_ANY)
         g_clear_pointer((char **)field, g_free);
     else
         is_set = store(item, field, value, error);
@@ -442,6 +517,8 @@ get_field(const MmItem *item, gconstpointer target)
     case MM_TYPE_LOG_LEVELS:
     case MM_TYPE_FACILITY:
     case MM_TYPE_WORDS:
+    case MM_TYPE_CHOICE:
+    case MM_TYPE_OPTIONS:
     case MM_TYPE_COMMAND: {
         const char *text = *(const char *const *)field;
 
@@ -514,6 +591,8 @@ mm_items_clear(gboolean is_child, gpointer target)
         case MM_TYPE_LOG_LEVELS:
         case MM_TYPE_FACILITY:
         case MM_TYPE_WORDS:
+        case MM_TYPE_CHOICE:
+        case MM_TYPE_OPTIONS:
         case MM_TYPE_COMMAND:
             g_clear_pointer((char **)field, g_free);
             break;

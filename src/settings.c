@@ -182,14 +182,27 @@ note_unused(MmSettings *settings, gboolean is_child, gconstpointer target)
     for (guint i = 0; i < mm_n_items; i++) {
         const MmItem *item = &mm_items[i];
         g_autoptr(GVariant) value = NULL, initial = NULL;
+        g_autofree char *given = NULL, *usual = NULL;
+        const char *origin;
 
-        if (item->standing != MM_STANDING_UNUSED || (item->scope == MM_SCOPE_CHILD) != is_child)
+        if ((item->standing != MM_STANDING_UNUSED && item->standing != MM_STANDING_NO_EFFECT) ||
+            (item->scope == MM_SCOPE_CHILD) != is_child)
+            continue;
+        origin = mm_item_origin(item, target);
+        if (!origin)
             continue;
         value = mm_item_get(item, target);
         initial = mm_item_initial(item);
-        if (!g_variant_equal(value, initial))
-            mm_settings_note(settings, "%s: %s.%s is kept, but not used in this version",
-                             mm_item_origin(item, target), mm_scope_name(item->scope), item->name);
+        given = mm_value_literal(value, item->type);
+        usual = mm_value_literal(initial, item->type);
+        if (strcmp(given, usual) == 0)
+            continue;
+        if (item->standing == MM_STANDING_NO_EFFECT)
+            mm_settings_note(settings, "%s: %s.%s has no effect: %s", origin,
+                             mm_scope_name(item->scope), item->name, item->doc);
+        else
+            mm_settings_note(settings, "%s: %s.%s is kept, but not used in this version", origin,
+                             mm_scope_name(item->scope), item->name);
     }
 }
 

@@ -76,6 +76,7 @@ typedef struct {
     guint n_workers;              /* 0 = one per processor; see mm_settings_n_workers() */
     guint max_sessions;           /* manager.max_connections: of all workers, 0 = no limit */
     guint max_file_descriptors;   /* of each process, 0 = as the system has it */
+    guint maintenance_interval;   /* finished sessions of a worker, 0 = no maintenance */
     double worker_timeout;        /* s without a sign of life until a worker is replaced, 0 = never */
 
     /* security.* */
@@ -91,6 +92,13 @@ typedef struct {
 
     /* package.* */
     char *platform;
+    char *platform_options; /* "name=value,…", or NULL */
+
+    /* items of 2.x without effect */
+    char *event_loop_backend;
+    guint64 packet_buffer_size;
+    guint max_pending_finished_sessions;
+    char *custom_configuration_directory; /* or NULL */
 
     /* detect.* */
     gboolean detect_watch;     /* reload when one of the watched paths changes */

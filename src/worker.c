@@ -136,6 +136,7 @@ relay(gpointer data)
     worker->loop = milter_loop_new();
     worker->manager =
         mm_manager_new(worker->loop, start->settings, worker->stats, start->listen_fd);
+    mm_manager_set_maintenance(worker->manager, start->rules->maintain);
     if (worker->conditions) {
         mm_conditions_attach(worker->conditions, worker->loop);
         mm_manager_set_conditions(worker->manager, worker->conditions);

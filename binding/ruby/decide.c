@@ -5,13 +5,15 @@
 #include "binding/ruby/decide.h"
 
 #include <ev.h>
+#include <malloc.h>
 #include <ruby/thread.h>
 
 #define READABLE 1 /* IO::READABLE … */
 #define PRIORITY 2
 #define WRITABLE 4
+#define MAINTENANCE_PAUSE (60 * G_USEC_PER_SEC) /* Maintenance::RELEASE_INTERVAL */
 
-typedef enum { ORDER_ASK, ORDER_CANCEL, ORDER_CLOSE } OrderKind;
+typedef enum { ORDER_ASK, ORDER_CANCEL, ORDER_CLOSE, ORDER_MAINTAIN } OrderKind;
 
 /* What the relay's thread wants. */
 typedef struct {
@@ -43,6 +45,8 @@ static GHashTable *waits;                /* id → Wait */
 static GArray *fired;                    /* Fired */
 static guint last_id;
 static GHashTable *questions;            /* those that Ruby has, by address of their id */
+static gint wants_maintenance;           /* Ruby has something to do each time */
+static gint is_maintenance_due;          /* it is among ORDERS */
 static MmAnswered answered_func;
 static gpointer answered_data;
 
@@ -85,6 +89,20 @@ void
 mm_decide_close_session(guint64 session)
 {
     push(ORDER_CLOSE, session, NULL);
+}
+
+void
+mm_decide_maintain(void)
+{
+    static gint64 quiet_until; /* the relay's thread only */
+    gint64 now = g_get_monotonic_time();
+
+    /* Without hooks memory is all that is looked after, now and then. */
+    if (!g_atomic_int_get(&wants_maintenance) && now < quiet_until)
+        return;
+    quiet_until = now + MAINTENANCE_PAUSE;
+    if (g_atomic_int_compare_and_exchange(&is_maintenance_due, FALSE, TRUE))
+        push(ORDER_MAINTAIN, 0, NULL);
 }
 
 static Order *
@@ -273,7 +291,21 @@ describe(MmQuestion *question)
     return result;
 }
 
-/* next_order -> nil, [question, …], [:cancel, id] or [:close, session] */
+static const char *
+order_name(OrderKind kind)
+{
+    switch (kind) {
+    case ORDER_CANCEL:
+        return "cancel";
+    case ORDER_CLOSE:
+        return "close";
+    default:
+        g_atomic_int_set(&is_maintenance_due, FALSE);
+        return "maintain";
+    }
+}
+
+/* next_order -> nil, [question, …], [:cancel, id], [:close, session] or [:maintain, 0] */
 static VALUE
 native_next_order(VALUE self)
 {
@@ -289,8 +321,7 @@ native_next_order(VALUE self)
     question = order->question;
     g_free(order);
     if (kind != ORDER_ASK)
-        return rb_ary_new_from_args(
-            2, ID2SYM(rb_intern(kind == ORDER_CANCEL ? "cancel" : "close")), ULL2NUM(id));
+        return rb_ary_new_from_args(2, ID2SYM(rb_intern(order_name(kind))), ULL2NUM(id));
     g_hash_table_insert(questions, &question->id, question);
     return describe(question);
 }
@@ -329,9 +360,27 @@ native_answer(VALUE self, VALUE id, VALUE decisions, VALUE macros)
     return Qtrue;
 }
 
+/* wants_maintenance = true: at every manager.maintenance_interval sessions */
+static VALUE
+native_wants_maintenance(VALUE self, VALUE wants)
+{
+    g_atomic_int_set(&wants_maintenance, RTEST(wants));
+    return wants;
+}
+
+/* release_memory: what is free goes back to the system */
+static VALUE
+native_release_memory(VALUE self)
+{
+    (void)malloc_trim(0);
+    return Qnil;
+}
+
 void
 mm_decide_define(VALUE native)
 {
+    rb_define_singleton_method(native, "wants_maintenance=", native_wants_maintenance, 1);
+    rb_define_singleton_method(native, "release_memory", native_release_memory, 0);
     rb_define_singleton_method(native, "poll", native_poll, 1);
     rb_define_singleton_method(native, "wait_for", native_wait_for, 3);
     rb_define_singleton_method(native, "unwait", native_unwait, 1);

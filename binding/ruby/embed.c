@@ -207,6 +207,7 @@ mm_rules_ruby(void)
         .ask = mm_decide_ask,
         .cancel = mm_decide_cancel,
         .close_session = mm_decide_close_session,
+        .maintain = mm_decide_maintain,
         .stop = ruby_rules_stop,
     };
 

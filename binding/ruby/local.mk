@@ -30,11 +30,13 @@ dist_managerruby_DATA = \
 	binding/ruby/lib/milter/manager/decider.rb \
 	binding/ruby/lib/milter/manager/decision.rb \
 	binding/ruby/lib/milter/manager/errors.rb \
+	binding/ruby/lib/milter/manager/event_loop.rb \
 	binding/ruby/lib/milter/manager/failure.rb \
 	binding/ruby/lib/milter/manager/groups.rb \
 	binding/ruby/lib/milter/manager/hooks.rb \
 	binding/ruby/lib/milter/manager/item_group.rb \
 	binding/ruby/lib/milter/manager/load_guard.rb \
+	binding/ruby/lib/milter/manager/maintenance.rb \
 	binding/ruby/lib/milter/manager/plan.rb \
 	binding/ruby/lib/milter/manager/scheduler.rb \
 	binding/ruby/lib/milter/manager/session.rb \

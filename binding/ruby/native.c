@@ -124,10 +124,8 @@ native_set(VALUE self, VALUE scope, VALUE child, VALUE name, VALUE value, VALUE 
 
     if (!variant)
         g_prefix_error(&error, "%s.%s: ", mm_scope_name(item->scope), item->name);
-    else if (mm_item_set(item, object, variant, where, &error) &&
-             item->standing == MM_STANDING_NO_EFFECT)
-        mm_settings_note(target, "%s: %s.%s has no effect: %s", where, mm_scope_name(item->scope),
-                         item->name, item->doc);
+    else
+        mm_item_set(item, object, variant, where, &error);
     if (variant)
         g_variant_unref(variant);
     if (error)

@@ -105,7 +105,11 @@ test_good_values(void)
         { MM_SCOPE_MANAGER, "fallback_status", "'temporary-failure'", "\"temporary-failure\"" },
         { MM_SCOPE_LOG, "level", "'all|none'", "\"all|none\"" },
         { MM_SCOPE_LOG, "path", "'-'", "\"-\"" },
-        { MM_SCOPE_MANAGER, "event_loop_backend", "'glib'", "\"libev\"" },
+        { MM_SCOPE_MANAGER, "event_loop_backend", "'glib'", "\"glib\"" },
+        { MM_SCOPE_MANAGER, "maintenance_interval", "()", "0" },
+        { MM_SCOPE_PACKAGE, "options", "'prefix=/a b,rcddir=c'", "\"prefix=/a b,rcddir=c\"" },
+        { MM_SCOPE_PACKAGE, "options", "{'prefix': <'/a'>}", "\"prefix=/a\"" },
+        { MM_SCOPE_PACKAGE, "options", "@a{sv} {}", "\"\"" },
         { MM_SCOPE_CONTROLLER, "unix_socket_mode", "0x1b0", "432" },
     };
     MmSettings *settings = mm_settings_new();
@@ -147,6 +151,12 @@ test_bad_values(void)
         { MM_SCOPE_MANAGER, "mta_timeouts",
           "{'postfix': <{'eom': <5>}>, 'sendmail': <{'eom': <0>}>}", "0 is not a number" },
         { MM_SCOPE_LOG, "level", "''", "is not made of" },
+        { MM_SCOPE_MANAGER, "event_loop_backend", "'poll'",
+          "\"poll\" is not \"glib\" or \"libev\"" },
+        { MM_SCOPE_PACKAGE, "options", "'prefix'", "is not \"name=value,…\" or a hash" },
+        { MM_SCOPE_PACKAGE, "options", "'a b=c'", "is not" },
+        { MM_SCOPE_PACKAGE, "options", "{'a': <'b,c'>}", "is not" },
+        { MM_SCOPE_PACKAGE, "options", "{'a': <1>}", "is not" },
         { MM_SCOPE_CONTROLLER, "unix_socket_mode", "384", "not available in this version" },
     };
     MmSettings *settings = mm_settings_new();

@@ -22,6 +22,8 @@ require "milter/manager/scheduler"
 require "milter/manager/threads"
 require "milter/manager/waiting"
 require "milter/manager/decision"
+require "milter/manager/event_loop"
+require "milter/manager/maintenance"
 require "milter/manager/decider"
 require "milter/manager/conditions"
 require "milter/manager/configuration"
@@ -38,6 +40,7 @@ module Milter
         LoadGuard.watch { @configuration.load_main }
         @plan = @configuration.plan
         @n_workers = @configuration.manager.n_workers
+        @limit = @configuration.manager.condition_timeout
         nil
       end
 
@@ -48,10 +51,10 @@ module Milter
 
       # Be a worker's Ruby thread until the worker ends: what must not be shared is opened here,
       # and conditions are decided.
-      def run_worker(number)
-        @configuration.hooks.run_in_worker(number)
+      def run_worker(_number)
+        @configuration.hooks.start_worker
         n_workers = @n_workers.zero? ? Etc.nprocessors : @n_workers
-        Decider.new(@plan, n_workers).run
+        Decider.new(@plan, n_workers, @configuration.hooks, @limit).run
         nil
       end
     end

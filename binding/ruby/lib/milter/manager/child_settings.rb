@@ -16,11 +16,13 @@ module Milter
       end
 
       def applicable_conditions=(names)
-        Array(names).each { |condition| check_condition(condition.to_s) }
-        Native.set("milter", name, "applicable_conditions", Array(names), Source.here)
+        names = [names] if names.is_a?(String) || names.is_a?(Symbol)
+        check_conditions(names) if names.is_a?(Array)
+        Native.set("milter", name, "applicable_conditions", names, Source.here)
       end
 
       def add_applicable_condition(condition)
+        check_condition(condition.to_s)
         self.applicable_conditions = applicable_conditions | [condition.to_s]
       end
 
@@ -28,6 +30,11 @@ module Milter
 
       def child_name
         @name
+      end
+
+      # What is no name is for the table to refuse.
+      def check_conditions(names)
+        names.each { |each| check_condition(each.to_s) if each.is_a?(String) || each.is_a?(Symbol) }
       end
 
       def check_condition(condition)

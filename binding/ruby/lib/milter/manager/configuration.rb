@@ -38,7 +38,7 @@ module Milter
       end
 
       # Evaluate a file, or all that a pattern matches, in order of their names.
-      # Relative paths are below the configuration directory.
+      # Relative paths are below the configuration directory, or package.options' prefix.
       def load(path)
         files = find(path)
         if files.empty? && !(pattern?(path) && File.directory?(File.dirname(absolute(path))))
@@ -107,8 +107,15 @@ module Milter
         nil
       end
 
+      # What is not below the configuration directory may be below package.options' prefix.
       def absolute(path)
-        File.expand_path(path.to_str, @directory)
+        places(path).find { |place| File.exist?(place) } || places(path).first
+      end
+
+      def places(path)
+        raise ConfigurationError, "#{path.inspect} is not a path" unless path.respond_to?(:to_str)
+
+        [@directory, package.option("prefix")].compact.map { |place| File.expand_path(path.to_str, place) }
       end
 
       def pattern?(path)
@@ -119,7 +126,7 @@ module Milter
         file = absolute(path)
         return [file] if File.exist?(file)
 
-        pattern?(path) ? Dir.glob(file).sort : []
+        pattern?(path) ? places(path).lazy.map { |place| Dir.glob(place).sort }.find(&:any?) || [] : []
       end
 
       def check_name(function, name)

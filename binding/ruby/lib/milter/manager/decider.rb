@@ -13,9 +13,12 @@ module Milter
 
       attr_reader :n_workers
 
-      def initialize(plan, n_workers)
+      # @param hooks [Hooks, nil] what else runs in this thread, computing for LIMIT seconds at most
+      def initialize(plan, n_workers, hooks = nil, limit = 10)
         @children = plan.children
         @n_workers = n_workers
+        @hooks = hooks
+        @limit = limit
         @sessions = {}
         @decisions = {}
         @pid = Process.pid
@@ -26,6 +29,7 @@ module Milter
         @scheduler = Scheduler.new
         Waiting.install
         Fiber.set_scheduler(@scheduler)
+        start_hooks if @hooks
         loop { break unless turn }
         unwind
       end
@@ -46,11 +50,26 @@ module Milter
         true # the watchdog was late: what computed has ended by itself
       end
 
+      def start_hooks
+        @event_loop = EventLoop.new(@scheduler, @limit) { watch }
+        @maintenance = Hooks::Hook.new("maintenance", "milter-manager", Maintenance.new(@hooks).method(:run))
+        @hooks.create_event_loop(@event_loop)
+      end
+
+      # One at a time: what comes while hooks wait is no more than what they do already.
+      def maintain
+        return if @is_maintaining || !@event_loop
+
+        @is_maintaining = true
+        @event_loop.run(@maintenance) { @is_maintaining = false }
+      end
+
       def take_orders
         while (order = Native.next_order)
           case order.first
           when :cancel then cancel(order.last)
           when :close then close(order.last)
+          when :maintain then maintain
           else decide(order)
           end
         end

@@ -5,6 +5,11 @@ module Milter
     # `package.platform` …
     class PackageGroup < ItemGroup
       items_of "package"
+
+      # One of package.options, or nil.
+      def option(name)
+        options.to_s.split(",").map { |each| each.split("=", 2) }.to_h[name.to_s]
+      end
     end
 
     # `security.effective_user` …
@@ -21,7 +26,7 @@ module Milter
     class ManagerGroup < ItemGroup
       items_of "manager"
       not_available :define_connection_checker, :use_netstat_connection_checker,
-                    :netstat_connection_checker, :report_memory_statistics, :maintained
+                    :netstat_connection_checker
 
       def initialize(hooks)
         super()
@@ -33,9 +38,19 @@ module Milter
         @hooks.add_worker_started(Source.here, block)
       end
 
-      # 2.x's name; the block's argument is the worker's event loop.
+      # Call the block with the loop of each worker's Ruby thread: see EventLoop.
       def event_loop_created(&block)
         @hooks.add_event_loop_created(Source.here, block)
+      end
+
+      # Call the block in each worker after every maintenance_interval finished sessions.
+      def maintained(&block)
+        @hooks.add_maintained(Source.here, block)
+      end
+
+      # Log memory and Ruby's objects at every maintenance.
+      def report_memory_statistics
+        @hooks.reports_memory = true
       end
     end
 

@@ -4,46 +4,59 @@ module Milter
   module Manager
     # Blocks of the configuration that run in each worker.
     class Hooks
+      # A block, the word that took it, and where.
+      Hook = Struct.new(:what, :origin, :block) do
+        # Errors are logged: nobody could do anything about them.  False after one.
+        def call(*arguments)
+          block.call(*arguments)
+        rescue Exception => error # rubocop:disable Lint/RescueException -- whatever users raise
+          reason = error.is_a?(ConditionTimeout) ? error.message : Failure.describe(error)
+          Milter::Logger.error("#{what} at #{origin} failed: #{reason}")
+          false
+        end
+      end
+
+      attr_reader :maintained
+      attr_accessor :reports_memory
+
       def initialize
-        @blocks = []
+        @worker_started = []
+        @event_loop_created = []
+        @maintained = []
+        @reports_memory = false
       end
 
       def add_worker_started(origin, block)
-        add("manager.worker_started", origin, block)
+        @worker_started << hook("manager.worker_started", origin, block)
       end
 
       def add_event_loop_created(origin, block)
-        add("manager.event_loop_created", origin, block)
-        @blocks.last << EventLoop.new
+        @event_loop_created << hook("manager.event_loop_created", origin, block)
+      end
+
+      def add_maintained(origin, block)
+        @maintained << hook("manager.maintained", origin, block)
       end
 
       # Each in a thread of its own, so that one that waits keeps nobody waiting.
-      def run_in_worker(_number)
-        @blocks.each do |what, origin, block, *arguments|
-          thread = Thread.new { run(what, origin, block, arguments) }
+      def start_worker
+        @worker_started.each do |hook|
+          thread = Thread.new { hook.call }
           thread.report_on_exception = false
         end
       end
 
+      # In fibers of the worker's Ruby thread, whose loop it is.
+      def create_event_loop(loop)
+        @event_loop_created.each { |hook| loop.run(hook, loop) }
+      end
+
       private
 
-      def add(what, origin, block)
+      def hook(what, origin, block)
         raise ConfigurationError, "#{what} needs a block" unless block
 
-        @blocks << [what, origin, block]
-      end
-
-      def run(what, origin, block, arguments)
-        block.call(*arguments)
-      rescue Exception => error # rubocop:disable Lint/RescueException -- whatever users raise
-        Milter::Logger.error("#{what} at #{origin} failed: #{Failure.describe(error)}")
-      end
-    end
-
-    # The argument of event_loop_created's block.
-    class EventLoop
-      %i[add_timeout add_idle watch_io watch_child].each do |name|
-        define_method(name) { |*, **, &_block| raise NotAvailable, "event loop's #{name}" }
+        Hook.new(what, origin, block)
       end
     end
   end

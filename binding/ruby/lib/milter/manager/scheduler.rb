@@ -32,6 +32,7 @@ module Milter
         @waits = {}   # by id of Native.wait_for: Wait, Limit or Proc
         @blocked = {} # Wait by fiber
         @ready = []   # fibers of other threads' doing
+        @posted = []  # blocks, the same
         @task = nil
       end
 
@@ -39,11 +40,12 @@ module Milter
 
       # Wait for whatever comes first, if MAY_WAIT, and let it go on; nil when the worker ends.
       def turn(may_wait)
-        fired = Native.poll(may_wait && @ready.empty?)
+        fired = Native.poll(may_wait && @ready.empty? && @posted.empty?)
         return nil unless fired
 
         fired.each_slice(2) { |id, events| fire(id, events) }
         resume_ready unless @ready.empty?
+        run_posted unless @posted.empty?
         true
       end
 
@@ -59,6 +61,19 @@ module Milter
         id = Native.wait_for(nil, 0, seconds)
         @waits[id] = block
         id
+      end
+
+      # Call the block with the events when they come, once; an id as above.
+      def on_io(descriptor, events, &block)
+        id = Native.wait_for(descriptor, events, nil)
+        @waits[id] = block
+        id
+      end
+
+      # Call the block in the loop, soon; from any thread.
+      def post(&block)
+        @posted << block
+        Native.wake
       end
 
       def forget(id)
@@ -186,7 +201,7 @@ module Milter
         when Proc
           @waits.delete(id)
           Native.unwait(id)
-          wait.call
+          wait.call(events)
         when Limit
           waiting = wait.task&.waits&.last
           resume(waiting, wait.error) if waiting
@@ -200,6 +215,12 @@ module Milter
           wait = @blocked.delete(fiber)
           resume(wait, :unblocked) if wait
         end
+      end
+
+      def run_posted
+        posted = @posted
+        @posted = []
+        posted.each(&:call)
       end
 
       def resume(wait, value)
