@@ -118,6 +118,8 @@ log_notes(const MmSettings *settings)
         milter_warning("%s", (const char *)g_ptr_array_index(settings->notes, i));
     if (geteuid() == 0)
         milter_warning("handling mail as root; set security.effective_user");
+    for (guint i = 0; i < settings->news->len; i++)
+        milter_notice("%s", (const char *)g_ptr_array_index(settings->news, i));
 }
 
 static void

@@ -32,6 +32,8 @@ const MmItem mm_items[] = {
     ITEM(PACKAGE, "options", OPTIONS, NIL, TEXT_OR_NIL(PACKAGE_OPTIONS), 0, 0, NULL,
          FIELD(platform_options),
          "options of the platform's detection, \"name=value,…\" or a hash: prefix, rcddir"),
+    ITEM(PACKAGE, "root", PATH, NOT_NIL, "'/'", 0, 0, NULL, FIELD(package_root),
+         "the directory below which detection looks for milters"),
 
     UNUSED(SECURITY, "privilege_mode", BOOL, NOT_NIL, "false", FIELD(privilege_mode),
            "whether the supervisor starts milter.command"),
@@ -134,6 +136,11 @@ const MmItem mm_items[] = {
     LATER(DATABASE, "password", NULL, "password at the server"),
     LATER(DATABASE, "extra_options", NULL, "hash of options of the adapter"),
 
+    ITEM(DETECT, "order", NAMES, NOT_NIL, "@as []", 0, 0, NULL, FIELD(detect_order),
+         "names or kinds of milters, in the order wanted; those not named follow in the advised "
+         "order"),
+    ITEM(DETECT, "both_roles", NAMES, NOT_NIL, "@as []", 0, 0, NULL, FIELD(detect_both_roles),
+         "milters that verify and sign, to be registered for each: NAME first, NAME-sign last"),
     ITEM(DETECT, "watch", BOOL, NOT_NIL, "false", 0, 0, NULL, FIELD(detect_watch),
          "whether a change of what detection read makes the manager reload by itself"),
     ITEM(DETECT, "watch_delay", SECONDS, NOT_NIL, "2.0", 0, 3600, "s", FIELD(detect_watch_delay),

@@ -59,6 +59,7 @@ mm_settings_new(void)
     settings->origins = g_new0(const char *, mm_n_items);
     settings->watched = g_ptr_array_new_with_free_func(watched_free);
     settings->notes = g_ptr_array_new_with_free_func(g_free);
+    settings->news = g_ptr_array_new_with_free_func(g_free);
     mm_items_init(FALSE, settings);
     return settings;
 }
@@ -74,6 +75,7 @@ mm_settings_free(MmSettings **settings_p)
     g_ptr_array_unref(settings->children);
     g_ptr_array_unref(settings->watched);
     g_ptr_array_unref(settings->notes);
+    g_ptr_array_unref(settings->news);
     g_free(settings->origins);
     g_free(settings);
 }
@@ -121,6 +123,12 @@ mm_settings_watch(MmSettings *settings, const char *path)
         add_watched(settings, end);
 }
 
+void
+mm_settings_announce(MmSettings *settings, const char *text)
+{
+    g_ptr_array_add(settings->news, g_strdup(text));
+}
+
 MmChild *
 mm_settings_child(const MmSettings *settings, const char *name)
 {
@@ -152,6 +160,25 @@ mm_settings_remove_child(MmSettings *settings, const char *name)
     MmChild *child = mm_settings_child(settings, name);
 
     return child && g_ptr_array_remove(settings->children, child);
+}
+
+void
+mm_settings_order_children(MmSettings *settings, const char *const *names)
+{
+    g_autoptr(GPtrArray) wanted = g_ptr_array_new();
+    guint next = 0;
+
+    for (guint i = 0; names[i]; i++) {
+        MmChild *child = mm_settings_child(settings, names[i]);
+
+        if (child && !g_ptr_array_find(wanted, child, NULL))
+            g_ptr_array_add(wanted, child);
+    }
+    /* Each place of one of them is given to the next one. */
+    for (guint i = 0; i < settings->children->len; i++) {
+        if (g_ptr_array_find(wanted, settings->children->pdata[i], NULL))
+            settings->children->pdata[i] = wanted->pdata[next++];
+    }
 }
 
 static gboolean

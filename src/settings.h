@@ -93,6 +93,7 @@ typedef struct {
     /* package.* */
     char *platform;
     char *platform_options; /* "name=value,…", or NULL */
+    char *package_root;
 
     /* items of 2.x without effect */
     char *event_loop_backend;
@@ -101,12 +102,15 @@ typedef struct {
     char *custom_configuration_directory; /* or NULL */
 
     /* detect.* */
+    char **detect_order;      /* names; owned */
+    char **detect_both_roles; /* names; owned */
     gboolean detect_watch;     /* reload when one of the watched paths changes */
     double detect_watch_delay; /* s without another change before that */
     GPtrArray *watched;        /* MmWatched; owned */
 
     GPtrArray *notes; /* char *: what the operator should know about the configuration, to be
                          logged once it is used; not packed; owned */
+    GPtrArray *news; /* char *: the same, where nothing is wrong; owned */
     const char **origins; /* per item of the table "FILE:LINE" or NULL: default; owned array of
                              interned strings */
 } MmSettings;
@@ -122,12 +126,18 @@ void mm_settings_note(MmSettings *settings, const char *format, ...) G_GNUC_PRIN
  * More than MM_SETTINGS_WATCHED_MAX paths, and the same again, are passed over. */
 void mm_settings_watch(MmSettings *settings, const char *path);
 
+/* Add to the news. */
+void mm_settings_announce(MmSettings *settings, const char *text);
+
 /* The child of a name, or NULL. */
 MmChild *mm_settings_child(const MmSettings *settings, const char *name);
 /* The child of a name, made with all defaults when there was none. */
 MmChild *mm_settings_define_child(MmSettings *settings, const char *name, const char *origin);
 /* FALSE when there is no child of that name. */
 gboolean mm_settings_remove_child(MmSettings *settings, const char *name);
+/* Put the children NAMES into the places that they have together, in the order of NAMES.
+ * Names of no child are passed over. */
+void mm_settings_order_children(MmSettings *settings, const char *const *names);
 
 /* What can be told only when everything is set: enabled children get their index and
  * endpoint (looking up host names), the max_connections of one worker is worked out.

@@ -29,6 +29,8 @@ dist_managerruby_DATA = \
 	binding/ruby/lib/milter/manager/context.rb \
 	binding/ruby/lib/milter/manager/decider.rb \
 	binding/ruby/lib/milter/manager/decision.rb \
+	binding/ruby/lib/milter/manager/detect_group.rb \
+	binding/ruby/lib/milter/manager/detection.rb \
 	binding/ruby/lib/milter/manager/errors.rb \
 	binding/ruby/lib/milter/manager/event_loop.rb \
 	binding/ruby/lib/milter/manager/failure.rb \

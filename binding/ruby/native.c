@@ -191,6 +191,34 @@ native_watch(VALUE self, VALUE path)
     return Qnil;
 }
 
+/* announce(text): the same, where nothing is wrong */
+static VALUE
+native_announce(VALUE self, VALUE text)
+{
+    mm_settings_announce(require_target(), StringValueCStr(text));
+    return Qnil;
+}
+
+/* order_children(names): put them into that order, in the places that they have */
+static VALUE
+native_order_children(VALUE self, VALUE names)
+{
+    MmSettings *settings = require_target();
+    long n = RARRAY_LEN(names);
+    VALUE holder;
+    const char **wanted = rb_alloc_tmp_buffer(&holder, (n + 1) * (long)sizeof(*wanted));
+
+    for (long i = 0; i < n; i++) {
+        VALUE name = rb_ary_entry(names, i);
+
+        wanted[i] = StringValueCStr(name);
+    }
+    wanted[n] = NULL;
+    mm_settings_order_children(settings, wanted);
+    rb_free_tmp_buffer(&holder);
+    return Qnil;
+}
+
 /* log?(level) */
 static VALUE
 native_logs(VALUE self, VALUE level)
@@ -268,6 +296,8 @@ mm_native_define(void)
     rb_define_singleton_method(native, "note", native_note, 1);
     rb_define_singleton_method(native, "notes", native_notes, 0);
     rb_define_singleton_method(native, "watch", native_watch, 1);
+    rb_define_singleton_method(native, "announce", native_announce, 1);
+    rb_define_singleton_method(native, "order_children", native_order_children, 1);
     rb_define_singleton_method(native, "log?", native_logs, 1);
     rb_define_singleton_method(native, "log", native_log, 2);
     mm_decide_define(native);

@@ -26,6 +26,8 @@ require "milter/manager/event_loop"
 require "milter/manager/maintenance"
 require "milter/manager/decider"
 require "milter/manager/conditions"
+require "milter/manager/detection"
+require "milter/manager/detect_group"
 require "milter/manager/configuration"
 
 module Milter

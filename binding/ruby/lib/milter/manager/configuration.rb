@@ -17,12 +17,12 @@ module Milter
         @hooks = Hooks.new
         @conditions = {}
         @package = PackageGroup.new
+        @detect = DetectGroup.new(self)
         @security = SecurityGroup.new
         @log = LogGroup.new
         @manager = ManagerGroup.new(@hooks)
         @controller = ControllerGroup.new
         @database = DatabaseGroup.new
-        @detect = DetectGroup.new
         @loading = []
       end
 

@@ -59,22 +59,6 @@ module Milter
       items_of "controller"
     end
 
-    # `detect.watch` …
-    class DetectGroup < ItemGroup
-      items_of "detect"
-
-      # A path, or several, that detect.watch is to look at besides what detection read.
-      def also_watch(*paths)
-        paths.flatten.each do |path|
-          unless path.is_a?(String) && File.absolute_path?(path)
-            raise ConfigurationError, "detect.also_watch: #{path.inspect} is no absolute path"
-          end
-
-          Native.watch(path)
-        end
-      end
-    end
-
     # `database.type` …
     class DatabaseGroup < ItemGroup
       items_of "database"
