@@ -43,8 +43,11 @@ load(Generation *generation, GError **error)
 
     (void)!chdir(options->start_dir);
     generation->settings = mm_settings_new();
-    return generation->rules->start(error) &&
-           generation->rules->load(options->config_dir, generation->settings, error) &&
+    if (!generation->rules->start(error))
+        return FALSE;
+    if (options->mode == MM_MODE_EXPLAIN)
+        generation->rules->trace();
+    return generation->rules->load(options->config_dir, generation->settings, error) &&
            mm_options_apply(options, generation->settings, error) &&
            mm_settings_finish(generation->settings, error);
 }
@@ -71,6 +74,22 @@ report_shown(Generation *generation, GError **error)
     char *text = mm_show_config(generation->settings, conditions);
     g_autoptr(GBytes) bytes = g_bytes_new_take(text, strlen(text));
 
+    return send_bytes(generation, MM_MESSAGE_SHOWN, bytes, error);
+}
+
+/* As the user who decides in earnest: what only root can read, conditions cannot. */
+static gboolean
+report_explanation(Generation *generation, const MmExplain *what, GError **error)
+{
+    g_autoptr(GBytes) bytes = NULL;
+    char *text;
+
+    if (!mm_privilege_drop(generation->settings, error))
+        return FALSE;
+    text = generation->rules->explain(generation->settings, what, error);
+    if (!text)
+        return FALSE;
+    bytes = g_bytes_new_take(text, strlen(text));
     return send_bytes(generation, MM_MESSAGE_SHOWN, bytes, error);
 }
 
@@ -152,10 +171,24 @@ fail(Generation *generation, const GError *error)
 }
 
 static int
+explain(Generation *generation)
+{
+    g_autoptr(GError) error = NULL;
+    MmExplain what = generation->options->explain;
+    gboolean ok = mm_explain_read(&what, generation->options->start_dir, &error) &&
+                  load(generation, &error) && report_explanation(generation, &what, &error);
+
+    g_clear_pointer(&what.mail, g_bytes_unref);
+    return ok ? EXIT_SUCCESS : fail(generation, error);
+}
+
+static int
 run(Generation *generation)
 {
     g_autoptr(GError) error = NULL;
 
+    if (generation->options->mode == MM_MODE_EXPLAIN)
+        return explain(generation);
     ignore_signals();
     if (!load(generation, &error))
         return fail(generation, error);

@@ -21,6 +21,8 @@ libmm_la_SOURCES = \
 	src/delivery.c \
 	src/dialect.c \
 	src/dialect.h \
+	src/explain.c \
+	src/explain.h \
 	src/generation.c \
 	src/generation.h \
 	src/listener.c \

@@ -19,6 +19,7 @@ run(const MmOptions *options)
         return EXIT_SUCCESS;
     case MM_MODE_CHECK:
     case MM_MODE_SHOW_CONFIG:
+    case MM_MODE_EXPLAIN:
         return mm_supervisor_check(options, mm_rules_ruby());
     case MM_MODE_RUN:
         return mm_supervisor_run(options, mm_rules_ruby());

@@ -156,6 +156,7 @@ parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GErr
 
     g_option_group_add_entries(group, own);
     g_option_group_add_entries(group, setting_entries);
+    mm_explain_add_options(&options->explain, group);
     g_option_context_set_main_group(context, group);
     if (!g_option_context_parse(context, argc, argv, error))
         return FALSE;
@@ -164,10 +165,13 @@ parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GErr
                     "%s: no such argument; see milter-manager --help", (*argv)[1]);
         return FALSE;
     }
-    options->mode = version       ? MM_MODE_SHOW_VERSION
-                    : show_config ? MM_MODE_SHOW_CONFIG
-                    : check       ? MM_MODE_CHECK
-                                  : MM_MODE_RUN;
+    options->mode = version                 ? MM_MODE_SHOW_VERSION
+                    : show_config           ? MM_MODE_SHOW_CONFIG
+                    : check                 ? MM_MODE_CHECK
+                    : options->explain.file ? MM_MODE_EXPLAIN
+                                            : MM_MODE_RUN;
+    if (!mm_explain_check(&options->explain, error))
+        return FALSE;
     if (!config_dir)
         config_dir = g_strdup(g_getenv("MILTER_MANAGER_CONFIG_DIR"));
     options->config_dir = g_canonicalize_filename(config_dir ? config_dir : CONFIG_DIR, NULL);
@@ -189,6 +193,7 @@ mm_options_parse(MmOptions *options, int *argc, char ***argv, GError **error)
 void
 mm_options_clear(MmOptions *options)
 {
+    mm_explain_clear(&options->explain);
     g_clear_pointer(&options->config_dir, g_free);
     g_clear_pointer(&options->start_dir, g_free);
     g_clear_pointer(&options->overrides, g_ptr_array_unref);

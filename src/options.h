@@ -4,6 +4,7 @@
 
 #include <glib.h>
 
+#include "src/explain.h"
 #include "src/settings.h"
 
 G_BEGIN_DECLS
@@ -12,6 +13,7 @@ typedef enum {
     MM_MODE_RUN,
     MM_MODE_CHECK,
     MM_MODE_SHOW_CONFIG,
+    MM_MODE_EXPLAIN,
     MM_MODE_SHOW_VERSION,
 } MmMode;
 
@@ -19,6 +21,7 @@ typedef struct {
     MmMode mode;
     char *config_dir;     /* absolute; owned */
     char *start_dir;      /* where we were started: relative paths of settings are below; owned */
+    MmExplain explain;    /* what to explain in MM_MODE_EXPLAIN */
     GPtrArray *overrides; /* settings given as options, private; owned */
 } MmOptions;
 

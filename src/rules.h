@@ -57,6 +57,18 @@ struct _MmQuestion {
     gpointer data;       /* the asker's */
 };
 
+/* What to explain: --explain and its options.  All but the first three may be NULL: then the mail
+ * tells, or they are as usual. */
+typedef struct {
+    char *file;   /* "-": standard input; owned, as all here */
+    GBytes *mail; /* what is in it */
+    gboolean as_json;
+    char *client_address; /* IPv4, IPv6, "unix:PATH" or "unknown" */
+    char *client_host, *helo, *sender;
+    char **recipients;
+    char **macros; /* "[STEP:]NAME=VALUE" */
+} MmExplain;
+
 typedef void (*MmAnswered)(MmQuestion *question, gpointer data);
 
 typedef struct {
@@ -90,6 +102,11 @@ typedef struct {
     /* manager.maintenance_interval sessions have ended: time for maintenance.  From any
      * thread, never waiting. */
     void (*maintain)(void);
+
+    /* For --explain: trace() before load(); then, in place of run_worker(), ask the conditions
+     * about a mail.  Text to print, the caller's. */
+    void (*trace)(void);
+    char *(*explain)(const MmSettings *settings, const MmExplain *what, GError **error);
 
     /* End the interpreter. */
     void (*stop)(void);

@@ -11,6 +11,7 @@
 
 #include "binding/ruby/convert.h"
 #include "binding/ruby/decide.h"
+#include "binding/ruby/explain.h"
 #include "binding/ruby/gate.h"
 #include "binding/ruby/native.h"
 #include "libmilter-core/log.h"
@@ -186,6 +187,21 @@ ruby_rules_run_worker(guint worker, int wake_fd)
 }
 
 static void
+ruby_rules_trace(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!mm_gate_call(manager, "trace", 0, NULL, NULL, &error))
+        milter_error("cannot trace conditions: %s", error->message);
+}
+
+static char *
+ruby_rules_explain(const MmSettings *settings, const MmExplain *what, GError **error)
+{
+    return mm_explain_run(manager, settings, what, error);
+}
+
+static void
 ruby_rules_stop(void)
 {
     if (is_started)
@@ -208,6 +224,8 @@ mm_rules_ruby(void)
         .cancel = mm_decide_cancel,
         .close_session = mm_decide_close_session,
         .maintain = mm_decide_maintain,
+        .trace = ruby_rules_trace,
+        .explain = ruby_rules_explain,
         .stop = ruby_rules_stop,
     };
 

@@ -7,6 +7,8 @@ libmm_ruby_la_SOURCES = \
 	binding/ruby/decide.c \
 	binding/ruby/decide.h \
 	binding/ruby/embed.c \
+	binding/ruby/explain.c \
+	binding/ruby/explain.h \
 	binding/ruby/gate.c \
 	binding/ruby/gate.h \
 	binding/ruby/native.c \

@@ -10,6 +10,7 @@
 
 #include "binding/ruby/convert.h"
 #include "binding/ruby/decide.h"
+#include "binding/ruby/explain.h"
 #include "libmilter-core/log.h"
 #include "src/settings-table.h"
 
@@ -301,4 +302,5 @@ mm_native_define(void)
     rb_define_singleton_method(native, "log?", native_logs, 1);
     rb_define_singleton_method(native, "log", native_log, 2);
     mm_decide_define(native);
+    mm_explain_define(native);
 }

@@ -40,6 +40,7 @@ module Milter
       def load_configuration(directory)
         @configuration = Configuration.new(directory)
         LoadGuard.watch { @configuration.load_main }
+        @trace&.install(@configuration.conditions.each_value)
         @plan = @configuration.plan
         @n_workers = @configuration.manager.n_workers
         @limit = @configuration.manager.condition_timeout
@@ -52,12 +53,33 @@ module Milter
       end
 
       # Be a worker's Ruby thread until the worker ends: what must not be shared is opened here,
-      # and conditions are decided.
+      # and conditions are decided.  Yields the threads of the hooks.
       def run_worker(_number)
-        @configuration.hooks.start_worker
+        threads = @configuration.hooks.start_worker
+        yield threads if block_given?
         n_workers = @n_workers.zero? ? Etc.nprocessors : @n_workers
         Decider.new(@plan, n_workers, @configuration.hooks, @limit).run
         nil
+      end
+
+      # Before load_configuration: note what conditions say, for #explain.
+      def trace
+        require "milter/manager/explain"
+        @trace = ExplainTrace.new
+      end
+
+      # Ask the conditions about a mail; text to print.
+      # @param children [Array<Array>] see Explain; conditions are names
+      # @param given [Hash] what the command line says
+      def explain(children, given)
+        $stdout = $stderr # what blocks print is no part of the explanation
+        children.each { |child| child[-1] = child.last.map { |name| @configuration.conditions.fetch(name) } }
+        explain = Explain.new(children, @trace, given)
+        driver = nil
+        run_worker(0) { |hooks| driver = explain.start(hooks) }
+        driver.value
+        report = ExplainReport.new(explain)
+        given["json"] ? report.json : report.text
       end
     end
   end

@@ -23,6 +23,8 @@ module Milter
 
       # --- for the engine ---
 
+      attr_reader :index
+
       def watch
         @personal = false
         @macros_read = false

@@ -38,11 +38,12 @@ module Milter
         @maintained << hook("manager.maintained", origin, block)
       end
 
-      # Each in a thread of its own, so that one that waits keeps nobody waiting.
+      # Each in a thread of its own, so that one that waits keeps nobody waiting; the threads.
       def start_worker
-        @worker_started.each do |hook|
+        @worker_started.map do |hook|
           thread = Thread.new { hook.call }
           thread.report_on_exception = false
+          thread
         end
       end
 

@@ -10,6 +10,12 @@ dist_managerruby_DATA += \
 	binding/ruby/lib/milter/manager/dns_client.rb \
 	binding/ruby/lib/milter/manager/dnsbl.rb \
 	binding/ruby/lib/milter/manager/envelope_address.rb \
+	binding/ruby/lib/milter/manager/explain.rb \
+	binding/ruby/lib/milter/manager/explain_envelope.rb \
+	binding/ruby/lib/milter/manager/explain_mail.rb \
+	binding/ruby/lib/milter/manager/explain_report.rb \
+	binding/ruby/lib/milter/manager/explain_row.rb \
+	binding/ruby/lib/milter/manager/explain_trace.rb \
 	binding/ruby/lib/milter/manager/list_file.rb \
 	binding/ruby/lib/milter/manager/listener.rb \
 	binding/ruby/lib/milter/manager/matcher.rb \
