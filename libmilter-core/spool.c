@@ -162,10 +162,11 @@ write_out_block(MilterSpool *spool, guint i, GError **error)
     return TRUE;
 }
 
+/* A quarter is left to what cannot go to a file: header fields and changes. */
 static gboolean
 may_take(MilterSpool *spool, gsize size)
 {
-    return spool->budget->memory_used + size <= spool->budget->memory_limit;
+    return spool->budget->memory_used + size <= spool->budget->memory_limit / 4 * 3;
 }
 
 /* Room for more in block I: grows by doubling, so that a small body costs little. */

@@ -12,7 +12,7 @@ G_BEGIN_DECLS
 
 /* What all messages of a worker may hold together. */
 typedef struct {
-    gsize memory_limit;    /* bytes in memory, all spools together */
+    gsize memory_limit;    /* bytes in memory; spools leave a quarter to who charges otherwise */
     gsize memory_used;
     guint64 message_limit; /* bytes of one spool */
     const char *directory; /* where the files are made; borrowed */

@@ -19,6 +19,7 @@ mm_transaction_new(MmRelay *relay)
     gboolean has_leading_space =
         (milter_session_option(relay->session)->steps & SMFIP_HDR_LEADSPC) != 0;
 
+    transaction->budget = &relay->host->budget;
     transaction->message = milter_message_new(has_leading_space);
     transaction->started_at = milter_loop_now(relay->host->loop);
     return transaction;
@@ -34,6 +35,7 @@ mm_transaction_free(MmTransaction **transaction_p)
     milter_message_unref(&transaction->message);
     mm_verdict_clear(&transaction->refusal);
     milter_buffer_clear(&transaction->edits);
+    transaction->budget->memory_used -= transaction->edits_charged;
     milter_spool_unref(&transaction->new_body);
     g_free(transaction);
 }

@@ -36,40 +36,6 @@ end_lines(GByteArray *out, const guint8 *bytes, gsize size, guint8 last)
     }
 }
 
-/* The body as the MTA would show it to the next filter: bare LF becomes CRLF, and with some
- * the last line is ended.  *body is NULL when it is empty; FALSE when it cannot be held. */
-static gboolean
-normalise_body(MmHost *host, MilterSpool *raw, gboolean ends_last_line, MilterSpool **body,
-               GError **error)
-{
-    MilterSpool *copy = milter_spool_new(&host->budget);
-    g_autoptr(GByteArray) out = g_byte_array_new();
-    guint64 offset = 0;
-    guint8 last = LF;
-    gboolean is_good = TRUE;
-
-    while (is_good && offset < milter_spool_size(raw)) {
-        gsize size;
-        const guint8 *bytes = milter_spool_read(raw, offset, MILTER_CHUNK_SIZE, &size, error);
-
-        is_good = bytes != NULL;
-        if (!is_good)
-            break;
-        g_byte_array_set_size(out, 0);
-        end_lines(out, bytes, size, last);
-        last = bytes[size - 1];
-        offset += size;
-        is_good = milter_spool_append(copy, out->data, out->len, error);
-    }
-    if (is_good && ends_last_line && last != LF)
-        is_good = milter_spool_append(copy, "\r\n", 2, error);
-    if (!is_good || milter_spool_size(copy) == 0)
-        milter_spool_unref(&copy);
-    if (is_good)
-        *body = copy;
-    return is_good;
-}
-
 static gboolean
 has_later_reader(MmRelay *relay, const MmMember *member)
 {
@@ -79,23 +45,62 @@ has_later_reader(MmRelay *relay, const MmMember *member)
     return FALSE;
 }
 
+void
+mm_delivery_begin_body(MmRelay *relay, MmMember *member)
+{
+    member->new_body = milter_spool_new(&relay->host->budget);
+    member->last_byte = LF;
+    if (has_later_reader(relay, member))
+        member->shown_body = milter_spool_new(&relay->host->budget);
+}
+
+/* What the MTA would show to the next filter is made piece by piece: bare LF becomes CRLF. */
+gboolean
+mm_delivery_add_body(MmMember *member, const void *bytes, gsize size, GError **error)
+{
+    g_autoptr(GByteArray) lines = NULL;
+
+    if (!milter_spool_append(member->new_body, bytes, size, error))
+        return FALSE;
+    if (!member->shown_body || size == 0)
+        return TRUE;
+    lines = g_byte_array_sized_new((guint)size + size / 16);
+    end_lines(lines, bytes, size, member->last_byte);
+    member->last_byte = ((const guint8 *)bytes)[size - 1];
+    /* When it cannot be held that is no failure of this child: see end_body. */
+    (void)milter_spool_append(member->shown_body, lines->data, lines->len, NULL);
+    return TRUE;
+}
+
+/* What later children see: the last line ended where the MTA does, none of an empty body. */
+static gboolean
+end_body(MmRelay *relay, MmMember *member, GError **error)
+{
+    gboolean ends_line = mm_dialect_ends_last_line(&relay->dialect) && member->last_byte != LF;
+
+    if (!milter_spool_append(member->shown_body, "\r\n", ends_line ? 2 : 0, error))
+        return FALSE;
+    if (milter_spool_size(member->shown_body) == 0)
+        milter_spool_unref(&member->shown_body);
+    return TRUE;
+}
+
 static void
 take_body(MmRelay *relay, MmMember *member)
 {
     MmTransaction *transaction = relay->transaction;
     g_autoptr(GError) error = NULL;
-    MilterSpool *shown = NULL;
 
     if (!member->new_body)
         return;
     milter_spool_unref(&transaction->new_body);
     transaction->new_body = g_steal_pointer(&member->new_body);
     transaction->body_replaced = TRUE;
-    if (!has_later_reader(relay, member))
+    if (!member->shown_body)
         return;
-    if (normalise_body(relay->host, transaction->new_body,
-                       mm_dialect_ends_last_line(&relay->dialect), &shown, &error))
-        milter_message_set_body(milter_message_edit(&transaction->message), shown);
+    if (end_body(relay, member, &error))
+        milter_message_set_body(milter_message_edit(&transaction->message),
+                                g_steal_pointer(&member->shown_body));
     else
         mm_content_fail_later(relay, error->message);
 }
@@ -145,6 +150,9 @@ mm_delivery_take_edits(MmRelay *relay, MmMember *member)
         bytes += frame.wire_size;
         left -= frame.wire_size;
     }
+    relay->transaction->edits_charged += member->edits_charged;
+    member->edits_charged = 0;
+    milter_buffer_clear(&member->edits);
     take_body(relay, member);
 }
 

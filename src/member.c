@@ -221,8 +221,8 @@ collect_body(MmMember *member, const MilterFrame *frame)
         return;
     }
     if (!member->new_body)
-        member->new_body = milter_spool_new(&member->relay->host->budget);
-    if (!milter_spool_append(member->new_body, frame->payload, frame->size, &error))
+        mm_delivery_begin_body(member->relay, member);
+    if (!mm_delivery_add_body(member, frame->payload, frame->size, &error))
         mm_member_fail(member, MILTER_PEER_LIMIT, error->message);
 }
 
@@ -230,6 +230,27 @@ static gboolean
 is_header_edit(guint8 reply)
 {
     return reply == SMFIR_ADDHEADER || reply == SMFIR_INSHEADER || reply == SMFIR_CHGHEADER;
+}
+
+static void
+collect_edit(MmMember *member, const MilterFrame *frame)
+{
+    MilterSpoolBudget *budget = &member->relay->host->budget;
+
+    member->body_closed = member->new_body != NULL;
+    if (milter_buffer_size(&member->edits) + frame->wire_size > EDITS_MAX_BYTES ||
+        (is_header_edit(frame->command) && ++member->n_header_edits > EDITS_MAX)) {
+        mm_member_fail(member, MILTER_PEER_LIMIT, "too many changes to one message");
+        return;
+    }
+    if (budget->memory_used + frame->wire_size > budget->memory_limit) {
+        mm_member_fail(member, MILTER_PEER_LIMIT,
+                       "its changes do not fit into manager.spool_memory_limit");
+        return;
+    }
+    milter_buffer_append(&member->edits, frame->wire, frame->wire_size);
+    budget->memory_used += frame->wire_size;
+    member->edits_charged += frame->wire_size;
 }
 
 /* A header edit without a name: Sendmail passes over it, Postfix adds a line that is none
@@ -263,16 +284,10 @@ on_edit(MilterPeer *peer, const MilterFrame *frame, gpointer data)
     }
     count(member, MM_CHILD_STAT_EDITS);
     member->n_edits++;
-    if (frame->command == SMFIR_REPLBODY) {
+    if (frame->command == SMFIR_REPLBODY)
         collect_body(member, frame);
-    } else {
-        member->body_closed = member->new_body != NULL;
-        if (milter_buffer_size(&member->edits) + frame->wire_size > EDITS_MAX_BYTES ||
-            (is_header_edit(frame->command) && ++member->n_header_edits > EDITS_MAX))
-            mm_member_fail(member, MILTER_PEER_LIMIT, "too many changes to one message");
-        else
-            milter_buffer_append(&member->edits, frame->wire, frame->wire_size);
-    }
+    else
+        collect_edit(member, frame);
     if (member->state == MM_MEMBER_FAILED)
         mm_relay_advance(relay);
 }
@@ -360,7 +375,10 @@ mm_member_forget_message(MmMember *member)
 {
     milter_message_unref(&member->message);
     milter_buffer_clear(&member->edits);
+    member->relay->host->budget.memory_used -= member->edits_charged;
+    member->edits_charged = 0;
     milter_spool_unref(&member->new_body);
+    milter_spool_unref(&member->shown_body);
     mm_condition_forget_reading(member);
     member->phase = MM_READ_NOT;
     member->skips_body = FALSE;

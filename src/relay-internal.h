@@ -93,7 +93,10 @@ typedef struct {
     guint n_edits;          /* changes it asked for in this message */
     guint n_header_edits;   /* of these, at this end of message, to headers */
     MilterBuffer edits;     /* its modification requests at EOM, as packets */
+    gsize edits_charged;    /* of them to the worker's budget, bytes */
     MilterSpool *new_body;  /* its replacement of the body; owned */
+    MilterSpool *shown_body; /* the same as later children see it; owned, NULL without any */
+    guint8 last_byte;       /* of the replacement so far */
     gboolean body_closed;   /* another edit came after its replacement */
     char *gone_cause;       /* why, with has_gone; owned */
     guint8 last_reply;      /* its last final reply but continue, in this message; 0 for none */
@@ -124,6 +127,8 @@ typedef struct {
     guint8 journal_broken : 1; /* a limit was met: later children cannot be served */
     MmVerdict refusal;        /* held for the next step with a reply */
     MilterBuffer edits;       /* packets for the MTA */
+    MilterSpoolBudget *budget; /* of the worker; borrowed */
+    gsize edits_charged;      /* of the edits to it, bytes */
     MilterSpool *new_body;    /* last replacement; owned */
     guint64 delivered;        /* bytes of it that were sent */
     double started_at;        /* loop time of MAIL */
@@ -227,6 +232,9 @@ MmTransaction *mm_transaction_new(MmRelay *relay);
 void mm_transaction_free(MmTransaction **transaction_p);
 
 /* delivery.c */
+/* MEMBER replaces the body: a first piece comes; then each piece.  FALSE when it cannot be held. */
+void mm_delivery_begin_body(MmRelay *relay, MmMember *member);
+gboolean mm_delivery_add_body(MmMember *member, const void *bytes, gsize size, GError **error);
 /* Take over the edits of a member that is through with the message. */
 void mm_delivery_take_edits(MmRelay *relay, MmMember *member);
 /* All members are through: edits, body and the final reply to the MTA. */

@@ -96,7 +96,8 @@ const MmItem mm_items[] = {
     ITEM(MANAGER, "chunk_size", UINT, NOT_NIL, "65535", 1, 65535, "bytes", FIELD(chunk_size),
          "largest piece of a body that is sent to a child at once"),
     ITEM(MANAGER, "spool_memory_limit", SIZE, NOT_NIL, "67108864", 0, TERABYTE, "bytes",
-         FIELD(spool_memory_limit), "messages held in memory by one worker; more goes to files"),
+         FIELD(spool_memory_limit), "messages held in memory by one worker, a quarter of it kept for headers and changes; "
+         "more of the bodies goes to files"),
     ITEM(MANAGER, "spool_limit", SIZE, NOT_NIL, "1073741824", 65536, TERABYTE, "bytes",
          FIELD(spool_limit), "the most that is held of one message"),
     ITEM(MANAGER, "spool_directory", PATH, NOT_NIL, NULL, 0, 0, NULL, FIELD(spool_directory),

@@ -56,7 +56,7 @@ fill_and_check(gsize memory_limit)
 
     for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
         append(spool, sizes[i]);
-        g_assert_cmpuint(budget.memory_used, <=, memory_limit);
+        g_assert_cmpuint(budget.memory_used, <=, memory_limit / 4 * 3); /* the rest is for others */
     }
     check(spool, 0, 1000);
     check(spool, 0, BLOCK);
