@@ -56,7 +56,7 @@ module Processes
 
   def all
     Dir.children("/proc").grep(/\A\d+\z/).filter_map do |pid|
-      text = File.read("/proc/#{pid}/stat")
+      text = File.binread("/proc/#{pid}/stat")
       match = text.match(/\A\d+ \((.*)\) (\S) (\d+)/m)
       Entry.new(pid.to_i, match[3].to_i, match[1], match[2])
     rescue SystemCallError
@@ -67,7 +67,7 @@ module Processes
   # Those that live and were started with DIRECTORY on their command line.
   def of(directory)
     all.select do |entry|
-      entry.state != "Z" && File.read("/proc/#{entry.pid}/cmdline").split("\0").include?(directory)
+      entry.state != "Z" && File.binread("/proc/#{entry.pid}/cmdline").split("\0").include?(directory.b)
     rescue SystemCallError
       false
     end
