@@ -6,6 +6,7 @@ dist_conditions_DATA = \
 	conf/applicable-conditions/authentication.conf \
 	conf/applicable-conditions/dnsbl.conf \
 	conf/applicable-conditions/listener.conf \
+	conf/applicable-conditions/milters-of-user.conf \
 	conf/applicable-conditions/network-list.conf \
 	conf/applicable-conditions/remote-network.conf \
 	conf/applicable-conditions/s25r.conf \

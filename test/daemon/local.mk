@@ -1,5 +1,5 @@
 # test/daemon - the real program: its processes, files and configuration
-DAEMON_TESTS = test/daemon/test-conditions test/daemon/test-config test/daemon/test-explain \
+DAEMON_TESTS = test/daemon/test-accounts test/daemon/test-conditions test/daemon/test-config test/daemon/test-explain \
 	test/daemon/test-files \
 	test/daemon/test-language test/daemon/test-processes \
 	test/daemon/test-waiting test/daemon/test-watch

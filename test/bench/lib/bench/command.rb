@@ -52,11 +52,7 @@ module Bench
     end
 
     def names
-      scenarios(false).map(&:name) + %i[idle many count]
-    end
-
-    def scenarios(quick)
-      Scenarios.list(quick) + [Scenarios.conditions(quick), Scenarios.header(quick)]
+      (Scenarios.list(false) + [Scenarios.header(false)]).map(&:name) + %i[idle many count]
     end
 
     def only(list)
@@ -90,8 +86,7 @@ module Bench
 
     def measure(workshop, tools, report)
       runner = Runner.new(workshop, tools, @options) { |text| progress(text) }
-      scenarios = scenarios(@options[:quick])
-      scenarios.reject! { |scenario| scenario.name == :conditions } unless tools.manager
+      scenarios = Scenarios.list(@options[:quick]) + [Scenarios.header(@options[:quick])]
       unless File.executable?(tools.program('bench-libmilter-child'))
         scenarios.pop
         progress('no libmilter: the filter that adds a header is left out')

@@ -84,12 +84,13 @@ module Milter
       end
 
       # Show MILTERS only messages all of whose recipients are in a list.
-      def restrict_accounts_by_list(*matchers, condition_name: nil, milters: defined_milters)
+      # @param fallback [Symbol, nil] of the condition, for accounts that cannot be looked up
+      def restrict_accounts_by_list(*matchers, condition_name: nil, milters: defined_milters, fallback: nil)
         raise ConfigurationError, "restrict_accounts_by_list needs at least one account" if matchers.empty?
 
         accounts = AccountList.new(matchers)
         restrict_accounts_generic(condition_name: condition_name || "Restrict Accounts by List",
-                                  milters: milters) do |_context, recipient|
+                                  milters: milters, fallback: fallback) do |_context, recipient|
           accounts.include?(recipient)
         end
       rescue ArgumentError => error
@@ -101,14 +102,15 @@ module Milter
         options = options.merge(more)
         raise ConfigurationError, "restrict_accounts_generic needs a block" unless block
 
-        unknown = options.keys - %i[condition_name milters]
+        unknown = options.keys - %i[condition_name milters fallback]
         unless unknown.empty?
           raise ConfigurationError, "restrict_accounts_generic: no option #{unknown.first.inspect}; " \
-                                    "it has condition_name and milters"
+                                    "it has condition_name, milters and fallback"
         end
         name = options[:condition_name] || "Restrict Accounts"
         make_condition(name, RestrictAccounts.new(&block),
                        "Apply a milter only when all recipients are certain accounts")
+        @conditions[name.to_s].fallback = options[:fallback] if options[:fallback]
         apply(name, options[:milters] || defined_milters)
       end
 

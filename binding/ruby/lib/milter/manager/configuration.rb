@@ -5,6 +5,7 @@ module Milter
     # What a configuration file is evaluated in: the functions and objects of the language.
     class Configuration
       include ConditionLanguage
+      include Accounts::Language
 
       MAIN_FILE = "milter-manager.conf"
 
@@ -30,6 +31,7 @@ module Milter
       def load_main
         evaluate(File.join(@directory, MAIN_FILE))
         settle_conditions
+        settle_accounts
       end
 
       # What is decided for which child; only while the settings can be read.

@@ -10,13 +10,21 @@ module Milter
       ADVICE = "while the configuration loads; do it in manager.worker_started { }"
 
       class << self
+        # Whether the configuration is being loaded.
+        def active?
+          @is_active == true
+        end
+
         # Call the block; what it must not start raises at the line that starts it.
         def watch(&block)
           loading = Thread.current
+          @is_active = true
           trace = TracePoint.new(:c_call) do |point|
             refuse(point) if Thread.current == loading
           end
           trace.enable(&block)
+        ensure
+          @is_active = false
         end
 
         private

@@ -1,6 +1,7 @@
 # binding/ruby/lib/milter/manager: what the built-in conditions are made of
 dist_managerruby_DATA += \
 	binding/ruby/lib/milter/manager/account_list.rb \
+	binding/ruby/lib/milter/manager/accounts.rb \
 	binding/ruby/lib/milter/manager/address_set.rb \
 	binding/ruby/lib/milter/manager/combination.rb \
 	binding/ruby/lib/milter/manager/condition_language.rb \
@@ -35,6 +36,7 @@ dist_managerruby_DATA += \
 	binding/ruby/lib/milter/manager/restrict_accounts.rb \
 	binding/ruby/lib/milter/manager/s25r.rb \
 	binding/ruby/lib/milter/manager/score.rb \
+	binding/ruby/lib/milter/manager/secret.rb \
 	binding/ruby/lib/milter/manager/sender_list.rb \
 	binding/ruby/lib/milter/manager/sendmail_macros.rb \
 	binding/ruby/lib/milter/manager/size_range.rb \

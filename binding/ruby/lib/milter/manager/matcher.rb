@@ -3,7 +3,7 @@
 module Milter
   module Manager
     # What an operator may give to recognise a text: a string (the whole text, letter case
-    # ignored), a regular expression, or a block.  Texts are bytes; there is no encoding error.
+    # ignored), a regular expression, a block, or accounts from outside.  Texts are bytes; there is no encoding error.
     class Matcher
       # Make one of what a method of the language was given.
       # @raise [ArgumentError] saying what is wrong
@@ -13,10 +13,10 @@ module Milter
         object = block if object.nil?
         case object
         when Matcher then object
-        when String, Regexp, Proc, Method then new(object)
+        when String, Regexp, Proc, Method, Accounts then new(object)
         when nil then raise ArgumentError, "a string, a regular expression or a block is needed"
         else
-          raise ArgumentError, "#{object.inspect} is not a string, a regular expression or a block"
+          raise ArgumentError, "#{object.inspect} is not a string, a regular expression, a block or accounts"
         end
       end
 
@@ -40,6 +40,7 @@ module Milter
         case @object
         when String then text.b.downcase == @string
         when Regexp then @object.match?(self.class.subject(@object, text))
+        when Accounts then @object.include?(text)
         else !!@object.call(*accepted([text, *arguments]))
         end
       end

@@ -6,7 +6,9 @@ module Milter
     # `dnsbl` …  It remembers what was called and where, for --show-config.
     class Tunable
       # A call as it can be written in a configuration file, and the line that made it.
-      Call = Struct.new(:text, :origin)
+      Call = Struct.new(:maker, :origin) do
+        def text = maker.call
+      end
 
       # @param word [String] how the language calls it
       def initialize(word)
@@ -39,16 +41,21 @@ module Milter
 
       # Note that METHOD was called with ARGUMENTS; ones that cannot be written become a comment.
       def note(method, *arguments)
-        texts = arguments.map { |argument| literal(argument) }
-        text = "#{@word}.#{method}#{texts.empty? ? '' : "(#{texts.join(', ')})"}"
-        @calls << Call.new(texts.include?(nil) ? comment(method) : text, Source.here)
+        @calls << Call.new(-> { call_text(method, arguments) }, Source.here)
       end
 
       # The same for an assignment; only the last one counts.
       def note_set(item, value)
         prefix = setting(item)
         @calls.reject! { |call| call.text.start_with?(prefix) }
-        @calls << Call.new("#{prefix}#{literal(value)}", Source.here)
+        @calls << Call.new(-> { "#{prefix}#{literal(value)}" }, Source.here)
+      end
+
+      def call_text(method, arguments)
+        texts = arguments.map { |argument| literal(argument) }
+        return comment(method) if texts.include?(nil)
+
+        "#{@word}.#{method}#{texts.empty? ? '' : "(#{texts.join(', ')})"}"
       end
 
       def comment(method)
@@ -59,7 +66,8 @@ module Milter
       def literal(value)
         case value
         when String then value.dup.force_encoding(Encoding::UTF_8).dump
-        when Regexp, Numeric, true, false then value.inspect
+        when Regexp, Numeric, Symbol, Tunable, true, false then value.inspect
+        when Secret then value.shown.dump
         when nil then "nil"
         when IPAddr then AddressSet.text(value).dump
         when Array
