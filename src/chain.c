@@ -7,28 +7,15 @@
 
 #include <string.h>
 
+/* RFC 3463: X.5.3, too many recipients. */
+#define DEFERRED_TEXT "452 4.5.3 Recipients with different filters: send this one in a message of its own"
+
 static void
 finish(MmRelay *relay, const MmVerdict *verdict)
 {
     static const MmVerdict none;
 
     mm_relay_answer(relay, verdict ? verdict : &none);
-}
-
-/* A recipient that the MTA has already refused; it is shown (SMFIP_RCPT_REJ) because some
- * child asked, and only to those that did. */
-static gboolean
-is_hidden_recipient(MmMember *member, MilterStep step)
-{
-    MmRelay *relay = member->relay;
-    const char *mailer;
-
-    if (step != MILTER_STEP_RCPT ||
-        !(milter_session_option(relay->session)->steps & SMFIP_RCPT_REJ) ||
-        (milter_peer_option(member->peer)->steps & SMFIP_RCPT_REJ))
-        return FALSE;
-    mailer = milter_macros_get_at(relay->macros, SMFIC_RCPT, "{rcpt_mailer}");
-    return mailer && strcmp(mailer, "error") == 0;
 }
 
 /* Ask one member.  TRUE when its answer is awaited. */
@@ -38,13 +25,8 @@ ask(MmMember *member, MilterStep step)
     MmRelay *relay = member->relay;
     double timeout;
 
-    if (is_hidden_recipient(member, step))
+    if (step == MILTER_STEP_RCPT && !mm_recipient_is_for(member))
         return FALSE;
-    if (step == MILTER_STEP_RCPT) {
-        if (member->decision == MM_DECISION_STOP)
-            return FALSE;
-        member->saw_recipient = TRUE;
-    }
     /* Sendmail counts a filter in only when it has answered. */
     if (step == MILTER_STEP_MAIL && (relay->mta == MM_MTA_POSTFIX || member->shadow))
         member->in_transaction = TRUE;
@@ -65,7 +47,8 @@ falls_back(MmMember *member, MilterStep step)
     gboolean is_set;
 
     if (member->state != MM_MEMBER_FAILED || member->shadow ||
-        member->stopped != MM_STOPPED_NOT || member->decision == MM_DECISION_STOP)
+        member->stopped != MM_STOPPED_NOT ||
+        (step == MILTER_STEP_RCPT && !mm_recipient_is_for(member)))
         return FALSE;
     if (member->fails_later) {
         member->fails_later = FALSE;
@@ -94,6 +77,18 @@ is_refused_by_condition(MmMember *member, MilterStep step)
     return TRUE;
 }
 
+/* To be sent again in a message of its own. */
+static void
+defer_recipient(MmRelay *relay)
+{
+    MmVerdict verdict = { 0 };
+
+    verdict.reply = SMFIR_REPLYCODE;
+    verdict.text = g_strdup(DEFERRED_TEXT);
+    finish(relay, &verdict);
+    mm_verdict_clear(&verdict);
+}
+
 void
 mm_chain_advance(MmRelay *relay)
 {
@@ -101,6 +96,10 @@ mm_chain_advance(MmRelay *relay)
 
     if (mm_condition_waits(relay, step))
         return;
+    if (step == MILTER_STEP_RCPT && relay->turn == 0 && mm_recipient_must_wait(relay)) {
+        defer_recipient(relay);
+        return;
+    }
     while (relay->turn < relay->n_members) {
         MmMember *member = &relay->members[relay->turn];
 
@@ -138,6 +137,8 @@ mm_chain_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply)
     if (relay->step != step || &relay->members[relay->turn] != member)
         return;
     relay->turn++;
+    if (reply->command == SMFIR_DISCARD && mm_recipient_take_discard(member, step))
+        return;
     if (mm_verdict_ends_step(reply->command, step, relay->mta)) {
         MmVerdict verdict = { 0 };
 
@@ -147,6 +148,15 @@ mm_chain_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply)
     }
 }
 
+/* Those that said so at MAIL or RCPT meant everybody who is left. */
+static void
+discard(MmRelay *relay)
+{
+    MmVerdict verdict = { .reply = SMFIR_DISCARD };
+
+    finish(relay, &verdict);
+}
+
 void
 mm_chain_start(MmRelay *relay, MilterStep step, const MilterFrame *frame)
 {
@@ -154,13 +164,21 @@ mm_chain_start(MmRelay *relay, MilterStep step, const MilterFrame *frame)
     relay->turn = 0;
     relay->payload = frame->payload;
     relay->payload_size = frame->size;
-    mm_condition_begin_step(relay, step);
-    if (step == MILTER_STEP_DATA && relay->transaction)
+    mm_condition_begin_step(relay);
+    if (step == MILTER_STEP_RCPT)
+        mm_recipient_begin(relay);
+    if (step == MILTER_STEP_DATA && relay->transaction) {
         relay->transaction->envelope_asked = TRUE;
+        if (!mm_recipient_close_envelope(relay)) {
+            discard(relay);
+            return;
+        }
+    }
     mm_relay_advance(relay);
     /* The receive buffer is gone when a later member has its turn. */
     if (relay->step != MILTER_STEP_NONE &&
         (relay->turn + 1 < relay->n_members || relay->decision == MM_ASKED_WAITING ||
+         step == MILTER_STEP_RCPT || /* it is kept when all have answered */
          mm_member_owes(&relay->members[relay->turn]) != relay->step)) {
         relay->copy = g_memdup2(frame->payload, frame->size);
         relay->payload = relay->copy;

@@ -13,8 +13,8 @@
 
 #include "libmilter-core/log.h"
 
-static void
-stop(MmMember *member, MmStopped scope)
+void
+mm_condition_stop(MmMember *member, MmStopped scope)
 {
     member->stopped = scope;
     if (member->shadow) {
@@ -61,33 +61,21 @@ mm_condition_apply(MmMember *member, MilterStep step, MmDecision decision)
     switch (step) {
     case MILTER_STEP_CONNECT:
     case MILTER_STEP_HELO:
-        stop(member, MM_STOPPED_SESSION);
+        mm_condition_stop(member, MM_STOPPED_SESSION);
         break;
     case MILTER_STEP_RCPT:
-        member->hides_recipients = TRUE;
-        break;
+        break; /* recipient.c */
     default:
-        stop(member, MM_STOPPED_MESSAGE);
+        mm_condition_stop(member, MM_STOPPED_MESSAGE);
     }
 }
 
 void
-mm_condition_begin_step(MmRelay *relay, MilterStep step)
+mm_condition_begin_step(MmRelay *relay)
 {
     relay->decision = MM_ASKED_NOT;
     for (guint i = 0; i < relay->n_members; i++)
         relay->members[i].decision = MM_DECISION_APPLY;
-    if (step != MILTER_STEP_DATA)
-        return;
-    /* No MTA goes on to DATA with a filter that has seen no recipient; libmilter would not
-     * take it. */
-    for (guint i = 0; i < relay->n_members; i++) {
-        MmMember *member = &relay->members[i];
-
-        if (member->hides_recipients && !member->saw_recipient &&
-            member->stopped == MM_STOPPED_NOT)
-            stop(member, MM_STOPPED_MESSAGE);
-    }
 }
 
 void
@@ -101,8 +89,10 @@ mm_condition_forget(MmMember *member, MmStopped scope)
 {
     if (member->stopped <= scope)
         member->stopped = MM_STOPPED_NOT;
-    member->hides_recipients = FALSE;
-    member->saw_recipient = FALSE;
+    member->n_recipients = 0;
+    member->n_hidden = 0;
+    member->discards = FALSE;
+    member->has_late_macros = FALSE;
     member->decision = MM_DECISION_APPLY;
     for (guint i = 0; member->set_macros && i < member->set_macros->len;) {
         const MmOwnMacro *macro = &g_array_index(member->set_macros, MmOwnMacro, i);
@@ -148,10 +138,42 @@ spell(const char *name)
     return size == 1 ? g_strndup(name, 1) : g_strdup_printf("{%.*s}", (int)size, name);
 }
 
+/* libmilter passes over the macros of headers and of body chunks: what is set there goes with
+ * those of EOH, which it takes at any time.  Before version 4 there are none of EOH. */
+guint8
+mm_condition_late_command(const MmMember *member)
+{
+    return member->peer && milter_peer_option(member->peer)->version >= 4 ? SMFIC_EOH : SMFIC_RCPT;
+}
+
+/* Whether no macros of its own command will bring it to the child. */
+static gboolean
+is_late(const MmMember *member, MilterStep step)
+{
+    if (step == MILTER_STEP_HEADER || step == MILTER_STEP_BODY)
+        return TRUE;
+    /* What is decided at DATA may have to be decided without one. */
+    return step == MILTER_STEP_DATA &&
+           (member->relay->step != MILTER_STEP_DATA ||
+            (member->peer && milter_peer_option(member->peer)->version < 4));
+}
+
+static gboolean
+goes_with(const MmMember *member, const MmOwnMacro *macro, guint8 command)
+{
+    return milter_step_command(macro->step) == command ||
+           (macro->is_late && command == mm_condition_late_command(member));
+}
+
 void
 mm_condition_set_macro(MmMember *member, MilterStep step, const MmSetMacro *set)
 {
     MmOwnMacro macro = { .step = step, .name = spell(set->name), .value = g_strdup(set->value) };
+
+    macro.is_late = is_late(member, step);
+    member->has_late_macros |= macro.is_late;
+    member->sent_field_macros &= step != MILTER_STEP_HEADER;
+    member->sent_chunk_macros &= step != MILTER_STEP_BODY;
 
     if (!member->set_macros) {
         member->set_macros = g_array_new(FALSE, FALSE, sizeof(MmOwnMacro));
@@ -173,7 +195,7 @@ gboolean
 mm_condition_has_macros(const MmMember *member, guint8 command)
 {
     for (guint i = 0; member->set_macros && i < member->set_macros->len; i++)
-        if (milter_step_command(g_array_index(member->set_macros, MmOwnMacro, i).step) == command)
+        if (goes_with(member, &g_array_index(member->set_macros, MmOwnMacro, i), command))
             return TRUE;
     return FALSE;
 }
@@ -217,7 +239,7 @@ mm_condition_merge_macros(const MmMember *member, guint8 command, MilterBuffer *
     for (guint i = 0; i < member->set_macros->len; i++) {
         const MmOwnMacro *macro = &g_array_index(member->set_macros, MmOwnMacro, i);
 
-        if (milter_step_command(macro->step) != command ||
+        if (!goes_with(member, macro, command) ||
             !g_hash_table_add(done, g_strdup(macro->name)))
             continue;
         g_byte_array_append(payload, (const guint8 *)macro->name, strlen(macro->name) + 1);

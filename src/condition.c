@@ -261,28 +261,56 @@ mm_condition_note(MmRelay *relay, const MilterFrame *frame)
         relay->facts = g_byte_array_new();
     if (command == SMFIC_MAIL && relay->transaction_fact < 0)
         relay->transaction_fact = relay->facts->len;
+    else if (frame->command == SMFIC_MACRO && relay->transaction && relay->next_fact < 0 &&
+             (command == SMFIC_MAIL || command == SMFIC_HELO))
+        relay->next_fact = relay->facts->len;
     if (relay->facts->len + frame->size < FACTS_MAX)
         mm_condition_append(relay->facts, frame->command, frame->payload, frame->size);
 }
 
 void
-mm_condition_note_refused_recipient(MmRelay *relay)
+mm_condition_note_fact(MmRelay *relay, guint8 fact)
 {
     if (collects(relay) && relay->facts)
-        mm_condition_append(relay->facts, MM_FACT_RECIPIENT_REFUSED, NULL, 0);
+        mm_condition_append(relay->facts, fact, NULL, 0);
+}
+
+/* Take the macros of the MAIL or HELO that ends the transaction from the end of the facts. */
+static GByteArray *
+take_next_facts(MmRelay *relay)
+{
+    GByteArray *next = g_byte_array_new();
+
+    if (relay->next_fact >= 0) {
+        g_byte_array_append(next, relay->facts->data + relay->next_fact,
+                            relay->facts->len - (guint)relay->next_fact);
+        g_byte_array_set_size(relay->facts, (guint)relay->next_fact);
+    }
+    relay->next_fact = -1;
+    return next;
 }
 
 void
 mm_condition_end_transaction(MmRelay *relay)
 {
+    guint32 mail = 1u << (SMFIC_MAIL - 'A'), helo = 1u << (SMFIC_HELO - 'A');
+    g_autoptr(GByteArray) next = NULL;
+
     if (!relay->facts || relay->transaction_fact < 0)
         return;
+    next = take_next_facts(relay);
     /* What nobody has been told is forgotten, and the rest is declared over. */
-    g_byte_array_set_size(relay->facts, relay->transaction_fact);
+    g_byte_array_set_size(relay->facts, (guint)relay->transaction_fact);
     if (relay->told_transaction)
         mm_condition_append(relay->facts, SMFIC_ABORT, NULL, 0);
     relay->transaction_fact = -1;
     relay->told_transaction = FALSE;
+    /* After an ABORT there are none: that command did not come. */
+    if (!next->len || !(relay->fresh & (mail | helo)))
+        return;
+    if (relay->fresh & mail)
+        relay->transaction_fact = relay->facts->len;
+    g_byte_array_append(relay->facts, next->data, next->len);
 }
 
 /* --- asking --- */
@@ -344,6 +372,7 @@ ask(MmRelay *relay, MmMember *member, MilterStep step, GArray *asked, GByteArray
     MmConditions *conditions = relay->host->conditions;
     Asking *asking = g_new0(Asking, 1);
     MmQuestion *question = &asking->question;
+    GByteArray *next = relay->facts ? take_next_facts(relay) : g_byte_array_new();
 
     if (!relay->condition_session)
         relay->condition_session = ++conditions->last_session;
@@ -363,11 +392,13 @@ ask(MmRelay *relay, MmMember *member, MilterStep step, GArray *asked, GByteArray
     asking->member = member;
     milter_timer_init(&asking->late, relay->host->loop, on_late, asking);
     milter_timer_start(&asking->late, question->limit + LATE_SECONDS);
-    relay->facts = g_byte_array_new();
+    relay->facts = next;
     if (relay->transaction_fact >= 0) {
         relay->transaction_fact = 0;
         relay->told_transaction = TRUE;
     }
+    if (next->len)
+        relay->next_fact = 0;
     if (member)
         member->question = question;
     else
@@ -381,7 +412,8 @@ is_concerned(const MmMember *member, MilterStep step)
 {
     return mm_condition_asks(member, step) && member->state != MM_MEMBER_LEFT &&
            (member->state != MM_MEMBER_ACCEPTED_MESSAGE || step == MILTER_STEP_HELO) &&
-           (member->state != MM_MEMBER_FAILED || !member->shadow);
+           (member->state != MM_MEMBER_FAILED || !member->shadow) &&
+           (step != MILTER_STEP_RCPT || mm_recipient_is_for(member));
 }
 
 gboolean
@@ -444,5 +476,6 @@ mm_condition_close(MmRelay *relay)
     relay->condition_session = 0;
     g_clear_pointer(&relay->facts, g_byte_array_unref);
     relay->transaction_fact = -1;
+    relay->next_fact = -1;
     relay->told_transaction = FALSE;
 }

@@ -37,6 +37,7 @@ mm_transaction_free(MmTransaction **transaction_p)
     milter_buffer_clear(&transaction->edits);
     transaction->budget->memory_used -= transaction->edits_charged;
     milter_spool_unref(&transaction->new_body);
+    g_clear_pointer(&transaction->recipients, g_ptr_array_unref);
     g_free(transaction);
 }
 
@@ -264,6 +265,8 @@ mm_content_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply)
         return;
     if (!mm_verdict_ends_step(reply->command, step, member->relay->mta))
         return;
+    if (reply->command == SMFIR_DISCARD && mm_recipient_take_discard(member, step))
+        return;
     /* Sendmail has made the changes when the refusal comes: its reply shows the new sender. */
     if (step == MILTER_STEP_EOM && member->relay->mta == MM_MTA_SENDMAIL)
         mm_delivery_take_edits(member->relay, member);
@@ -300,8 +303,11 @@ begin_content(MmRelay *relay)
     MmTransaction *transaction = relay->transaction;
 
     transaction->has_begun = TRUE;
-    if (!transaction->envelope_asked)
-        mm_condition_begin_step(relay, MILTER_STEP_DATA);
+    if (!transaction->envelope_asked) {
+        mm_condition_begin_step(relay);
+        if (!mm_recipient_close_envelope(relay))
+            mm_verdict_set_plain(&transaction->refusal, SMFIR_DISCARD);
+    }
     transaction->keeps_fields = has_later_reader(relay, MILTER_STEP_HEADER);
     transaction->keeps_body = has_later_reader(relay, MILTER_STEP_BODY);
     if (transaction->keeps_fields)

@@ -125,6 +125,12 @@ take_header_edit(MmRelay *relay, MmMember *member, const MilterFrame *frame)
                         transaction->message->has_leading_space, &transaction->edits);
 }
 
+static void
+keep_edit(MmRelay *relay, const MilterFrame *frame)
+{
+    milter_buffer_append(&relay->transaction->edits, frame->wire, frame->wire_size);
+}
+
 void
 mm_delivery_take_edits(MmRelay *relay, MmMember *member)
 {
@@ -141,11 +147,20 @@ mm_delivery_take_edits(MmRelay *relay, MmMember *member)
         case SMFIR_CHGHEADER:
             take_header_edit(relay, member, &frame);
             break;
+        case SMFIR_ADDRCPT:
+        case SMFIR_ADDRCPT_PAR:
+            relay->transaction->adds_recipients = TRUE;
+            keep_edit(relay, &frame);
+            break;
+        case SMFIR_DELRCPT:
+            if (mm_recipient_may_remove(member, &frame))
+                keep_edit(relay, &frame);
+            break;
         case SMFIR_QUARANTINE:
             relay->transaction->quarantined = TRUE;
             /* fall through */
         default:
-            milter_buffer_append(&relay->transaction->edits, frame.wire, frame.wire_size);
+            keep_edit(relay, &frame);
         }
         bytes += frame.wire_size;
         left -= frame.wire_size;

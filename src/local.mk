@@ -44,6 +44,7 @@ libmm_la_SOURCES = \
 	src/process.c \
 	src/process.h \
 	src/reading.c \
+	src/recipient.c \
 	src/relay-internal.h \
 	src/relay.c \
 	src/relay.h \
@@ -60,6 +61,7 @@ libmm_la_SOURCES = \
 	src/show-config.h \
 	src/stats.c \
 	src/stats.h \
+	src/summary.c \
 	src/supervisor-generation.c \
 	src/supervisor-private.h \
 	src/supervisor-worker.c \

@@ -451,12 +451,20 @@ send_macros(MmMember *member, guint8 command)
     const char *names;
     MilterBuffer packet = { 0 };
     gboolean has_own = member->set_macros && member->set_macros->len > 0;
-    MilterBuffer *out = has_own ? &packet : milter_peer_out(member->peer);
+    gboolean is_rewritten = member->n_hidden > 0 && !member->shadow;
+    MilterBuffer *out = has_own || is_rewritten ? &packet : milter_peer_out(member->peer);
 
     if (names_at(member, milter_stage_of_command(command), &names))
         (void)milter_macros_append_packet(macros_for(member), command, names, out);
-    if (!has_own)
+    if (is_rewritten)
+        mm_recipient_rewrite_macros(member, &packet);
+    if (is_rewritten && !has_own)
+        milter_buffer_append(milter_peer_out(member->peer), milter_buffer_bytes(&packet),
+                             milter_buffer_size(&packet));
+    if (!has_own) {
+        milter_buffer_clear(&packet);
         return;
+    }
     if (milter_buffer_size(&packet) || mm_condition_has_macros(member, command))
         mm_condition_merge_macros(member, command, &packet, milter_peer_out(member->peer));
     milter_buffer_clear(&packet);
@@ -468,6 +476,16 @@ mm_member_send_macros(MmMember *member, MilterStep step)
     if (milter_peer_option(member->peer)->version < milter_step_version(step))
         return;
     send_macros(member, milter_step_command(step));
+}
+
+/* Those that conditions set for a step whose command does not bring them to it. */
+static void
+send_late_macros(MmMember *member)
+{
+    if (!member->has_late_macros)
+        return;
+    member->has_late_macros = FALSE;
+    send_macros(member, mm_condition_late_command(member));
 }
 
 static gboolean
@@ -504,6 +522,8 @@ mm_member_send(MmMember *member, MilterStep step, const void *payload, gsize siz
         (is_content(step) && !milter_peer_wants(member->peer, step)))
         return FALSE;
     member->skipped = 0;
+    if (is_content(step))
+        send_late_macros(member);
     if (has_macros_for(member, step, command)) {
         send_macros(member, command);
         member->sent_field_macros |= step == MILTER_STEP_HEADER;
@@ -566,7 +586,7 @@ mm_member_state_name(const MmMember *member)
     case MM_MEMBER_ACCEPTED_MESSAGE:
         return "accept";
     case MM_MEMBER_REFUSED_MESSAGE:
-        return "refuse";
+        return member->last_reply == SMFIR_DISCARD ? "discard" : "refuse";
     case MM_MEMBER_LEFT:
         return "left";
     default:

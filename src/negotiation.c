@@ -204,6 +204,8 @@ declined_steps(MmRelay *relay)
 static gboolean
 is_unanswered(MmRelay *relay, MilterStep step)
 {
+    if (step == MILTER_STEP_RCPT && relay->host->settings->split_recipients)
+        return FALSE; /* we do */
     for (guint i = 0; i < relay->n_members; i++) {
         const MmMember *member = &relay->members[i];
 
@@ -242,6 +244,8 @@ answer_steps(MmRelay *relay)
     steps |= SMFIP_NR_HDR | SMFIP_NR_EOH;
     steps |= unanswered_steps(relay);
     steps |= asked & (SMFIP_HDR_LEADSPC | SMFIP_RCPT_REJ | SMFIP_SKIP);
+    if (relay->host->settings->rejected_recipients)
+        steps |= SMFIP_RCPT_REJ;
     /* Sendmail lowers the data size for all filters unless the answer repeats its bit. */
     steps |= MILTER_MDS_BITS;
     return steps & relay->offer.steps;

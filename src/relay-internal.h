@@ -8,6 +8,9 @@
  *   delivery.c     end of message: edits and the last body to the MTA, in one flush
  *   member.c       a child's part in a session: state, sending, replies, failure
  *   shadow.c       children that only evaluate
+ *   condition.c, condition-effect.c   whether children take part, as conditions decide
+ *   summary.c      the line that is logged of a message
+ *   recipient.c    which recipients are shown to which child
  *
  * One direction: relay.c calls the others; they call back only mm_relay_advance()
  * and mm_relay_answer(). */
@@ -62,6 +65,7 @@ typedef enum {
 /* A macro that a condition set for one child. */
 typedef struct {
     MilterStep step; /* from whose command on the child gets it */
+    gboolean is_late; /* with other macros than that command's */
     char *name;      /* as on the wire; owned */
     char *value;     /* owned */
 } MmOwnMacro;
@@ -102,9 +106,11 @@ typedef struct {
     guint8 last_reply;      /* its last final reply but continue, in this message; 0 for none */
     guint8 stopped;         /* MmStopped */
     guint8 decision;        /* MmDecision of the step at hand */
-    guint8 hides_recipients : 1; /* a recipient of this message was not shown to it */
-    guint8 saw_recipient : 1;    /* another was */
+    guint8 discards : 1;         /* said so before the envelope was complete */
+    guint8 has_late_macros : 1;  /* of its own, that it was not sent yet */
     guint8 is_approved : 1;      /* the conditions let the next item of content pass */
+    guint n_recipients;     /* of this message, accepted and shown to it, while any child hides some */
+    guint n_hidden;         /* accepted and hidden from it */
     guint n_approved;       /* header fields they let pass that are still to be sent */
     gsize approved_bytes;   /* of the body */
     MmQuestion *question;   /* about content, while it is awaited; borrowed */
@@ -124,12 +130,15 @@ typedef struct {
     guint8 quarantined : 1;
     guint8 is_delivering : 1; /* the final flush has begun */
     guint8 envelope_asked : 1; /* the conditions were asked at DATA, or instead of it */
+    guint8 adds_recipients : 1; /* a child did */
     guint8 journal_broken : 1; /* a limit was met: later children cannot be served */
     MmVerdict refusal;        /* held for the next step with a reply */
     MilterBuffer edits;       /* packets for the MTA */
     MilterSpoolBudget *budget; /* of the worker; borrowed */
     gsize edits_charged;      /* of the edits to it, bytes */
     MilterSpool *new_body;    /* last replacement; owned */
+    GPtrArray *recipients;    /* of recipient.c; owned, NULL for none */
+    gsize recipient_bytes;    /* that they take */
     guint64 delivered;        /* bytes of it that were sent */
     double started_at;        /* loop time of MAIL */
     guint64 body_bytes;       /* from the MTA */
@@ -165,6 +174,9 @@ struct _MmRelay {
     guint n_messages;
     guint8 is_negotiated : 1;
     guint8 holds_mta : 1;   /* paused until a step without reply is through */
+    guint8 recipient_rejected : 1; /* the one at hand, by the MTA itself */
+    guint8 recipient_deferred : 1; /* the one at hand must come in a message of its own */
+    guint8 is_local : 1;    /* the mail does not come by SMTP */
     guint8 is_over : 1;     /* the session is over; shadows may still work */
     guint8 is_advancing : 1;
     guint8 advance_again : 1;
@@ -172,6 +184,7 @@ struct _MmRelay {
     MmQuestion *question;  /* about the envelope, while it is awaited; borrowed */
     GByteArray *facts;     /* packets of the envelope since the last question; owned, or NULL */
     gssize transaction_fact; /* where those of this transaction begin, -1 for none */
+    gssize next_fact;      /* where those begin that will end this transaction, -1 for none */
     gboolean told_transaction; /* the Ruby thread knows some of them */
     guint8 decision;       /* MmAskedState of the step at hand */
     guint8 lists_macros[MILTER_N_STAGES]; /* whether we asked the MTA for a list */
@@ -271,7 +284,8 @@ gboolean mm_member_is_reading(const MmMember *member);
 /* condition.c */
 /* Remember a packet of the envelope for conditions; forget those of this transaction. */
 void mm_condition_note(MmRelay *relay, const MilterFrame *frame);
-void mm_condition_note_refused_recipient(MmRelay *relay);
+/* MM_FACT_… */
+void mm_condition_note_fact(MmRelay *relay, guint8 fact);
 void mm_condition_end_transaction(MmRelay *relay);
 /* The session is over. */
 void mm_condition_close(MmRelay *relay);
@@ -288,7 +302,9 @@ void mm_condition_append(GByteArray *packets, guint8 command, const void *payloa
 void mm_condition_cancel(MmRelay *relay, MmQuestion **question_p);
 
 /* condition-effect.c */
-void mm_condition_begin_step(MmRelay *relay, MilterStep step);
+void mm_condition_begin_step(MmRelay *relay);
+/* Put the member out. */
+void mm_condition_stop(MmMember *member, MmStopped scope);
 void mm_condition_apply(MmMember *member, MilterStep step, MmDecision decision);
 /* What MM_DECISION_TEMPFAIL answers. */
 void mm_condition_verdict(const MmMember *member, MilterStep step, MmVerdict *verdict);
@@ -297,11 +313,34 @@ void mm_condition_forget(MmMember *member, MmStopped scope);
 /* The member no longer reads. */
 void mm_condition_forget_reading(MmMember *member);
 void mm_condition_set_macro(MmMember *member, MilterStep step, const MmSetMacro *set);
+/* The command with whose macros it gets those that its own step cannot bring. */
+guint8 mm_condition_late_command(const MmMember *member);
 /* Whether a condition set macros that go with COMMAND. */
 gboolean mm_condition_has_macros(const MmMember *member, guint8 command);
 /* PACKET (of macros, may be empty) with those that conditions set, into OUT. */
 void mm_condition_merge_macros(const MmMember *member, guint8 command, MilterBuffer *packet,
                                MilterBuffer *out);
+
+/* recipient.c */
+/* RCPT has come, and what was made of it: after the answer is known, before it is given. */
+void mm_recipient_begin(MmRelay *relay);
+void mm_recipient_settle(MmRelay *relay, const MmVerdict *verdict);
+/* Whether the recipient at hand is shown to the member. */
+gboolean mm_recipient_is_for(const MmMember *member);
+/* Whether the client must send the recipient at hand in a message of its own. */
+gboolean mm_recipient_must_wait(MmRelay *relay);
+/* No recipient will come any more; FALSE: the message is discarded. */
+gboolean mm_recipient_close_envelope(MmRelay *relay);
+/* The member's discard; FALSE: it is the whole message's. */
+gboolean mm_recipient_take_discard(MmMember *member, MilterStep step);
+/* Whether the recipient of a SMFIR_DELRCPT is the member's to remove. */
+gboolean mm_recipient_may_remove(MmMember *member, const MilterFrame *edit);
+/* Let a packet of macros (may be empty) tell only of recipients that the member is shown. */
+void mm_recipient_rewrite_macros(const MmMember *member, MilterBuffer *packet);
+
+/* summary.c */
+/* What became of the message, as decided at STEP. */
+void mm_summary_log(MmRelay *relay, MilterStep step, const MmVerdict *verdict);
 
 /* shadow.c */
 void mm_shadow_new(MmMember *member);

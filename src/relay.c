@@ -185,41 +185,6 @@ stat_of(const MmRelay *relay, const MmVerdict *verdict)
     }
 }
 
-/* "a:continue+2 b:refuse": what each child made of the message, and how many changes. */
-static char *
-children_text(const MmRelay *relay)
-{
-    GString *text = g_string_new(NULL);
-
-    for (guint i = 0; i < relay->n_members; i++) {
-        const MmMember *member = &relay->members[i];
-
-        g_string_append_printf(text, "%s%s:%s", i ? " " : "", member->child->name,
-                               mm_member_state_name(member));
-        if (member->n_edits)
-            g_string_append_printf(text, "+%u", member->n_edits);
-    }
-    return g_string_free(text, FALSE);
-}
-
-static void
-log_message(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
-{
-    MmTransaction *transaction = relay->transaction;
-    const char *queue_id = milter_macros_get(relay->macros, "i");
-    guint ms = 1000 * (milter_loop_now(relay->host->loop) - transaction->started_at);
-    g_autofree char *id = milter_log_escape(queue_id ? queue_id : "-",
-                                            queue_id ? strlen(queue_id) : 1, 40);
-    g_autofree char *text = mm_verdict_text(verdict);
-    g_autofree char *children = children_text(relay);
-
-    milter_log_write(MILTER_LOG_INFO,
-                     "session=%u message=%u queue_id=%s step=%s verdict=%s headers=%u "
-                     "body_bytes=%" G_GUINT64_FORMAT " ms=%u children=\"%s\"",
-                     relay->tag, relay->n_messages, id, milter_step_name(step), text,
-                     transaction->n_headers, transaction->body_bytes, ms, children);
-}
-
 /* The message is decided at STEP: count and log it, and let go of it. */
 static void
 end_message(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
@@ -228,7 +193,7 @@ end_message(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
         return;
     count(relay, stat_of(relay, verdict));
     if (MILTER_LOG_ENABLED(MILTER_LOG_INFO))
-        log_message(relay, step, verdict);
+        mm_summary_log(relay, step, verdict);
     mm_relay_end_transaction(relay, step != MILTER_STEP_EOM ||
                                         mm_verdict_ends_step(verdict->reply, step, relay->mta));
 }
@@ -275,8 +240,6 @@ note_answer(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
         }
         /* fall through */
     case MILTER_STEP_RCPT:
-        if (step == MILTER_STEP_RCPT && mm_verdict_is_refusal(verdict->reply))
-            mm_condition_note_refused_recipient(relay);
         if (verdict->reply == SMFIR_DISCARD || verdict->reply == SMFIR_ACCEPT ||
             verdict->reply == SMFIR_SHUTDOWN)
             end_message(relay, step, verdict);
@@ -319,6 +282,8 @@ mm_relay_answer(MmRelay *relay, const MmVerdict *verdict)
     MilterStep step = milter_session_owed(relay->session);
     MmVerdict answer = { 0 };
 
+    if (relay->step == MILTER_STEP_RCPT)
+        mm_recipient_settle(relay, verdict);
     if (step == MILTER_STEP_NONE) {
         pass_unanswered(relay, verdict);
         return;
@@ -586,6 +551,18 @@ prepare_step(MmRelay *relay, MilterStep step)
     }
 }
 
+/* Postfix gives sendmail(1)'s mail to non_smtpd_milters as of a client with port 0; a local
+ * program that talks SMTP to Sendmail has no internet address. */
+static gboolean
+is_without_smtp(const MilterFrame *frame)
+{
+    MilterConnect connect;
+
+    if (!milter_command_parse_connect(frame, &connect, NULL))
+        return FALSE;
+    return connect.family == SMFIA_UNIX || (connect.family != SMFIA_UNKNOWN && connect.port == 0);
+}
+
 static void
 on_command(MilterSession *session, MilterStep step, const MilterFrame *frame, gboolean wants_reply,
            gpointer data)
@@ -594,8 +571,10 @@ on_command(MilterSession *session, MilterStep step, const MilterFrame *frame, gb
     const MmVerdict *refusal;
 
     /* Its patience and whether it takes progress depend on which MTA it is. */
-    if (step == MILTER_STEP_CONNECT)
+    if (step == MILTER_STEP_CONNECT) {
         learn_mta(relay);
+        relay->is_local = is_without_smtp(frame);
+    }
     if (wants_reply)
         start_wait(relay, step);
     refusal = settled(relay, step);
@@ -772,6 +751,7 @@ mm_relay_new(MmHost *host, int fd, MmRelayEnded ended, gpointer data)
     relay->mta = host->settings->mta;
     relay->step = MILTER_STEP_NONE;
     relay->transaction_fact = -1;
+    relay->next_fact = -1;
     host->n_sessions++;
     relay->macros = milter_macros_new();
     mm_dialect_init(&relay->dialect, relay->mta);

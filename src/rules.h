@@ -34,8 +34,10 @@ typedef struct {
     char *value; /* owned */
 } MmSetMacro;
 
-/* Among a question's facts: the recipient before was refused. */
+/* Among a question's facts: the recipient before was refused, or is to come again in a
+ * message of its own. */
 #define MM_FACT_RECIPIENT_REFUSED '-'
+#define MM_FACT_RECIPIENT_DEFERRED '='
 
 /* What to decide: may these children be shown this step?  Made by the relay's thread, lent
  * to the Ruby thread from ask() until it is handed to the answer function. */

@@ -93,6 +93,13 @@ const MmItem mm_items[] = {
     ITEM(MANAGER, "condition_timeout", SECONDS, NOT_NIL, "10.0", 0.01, 3600, "s",
          FIELD(condition_timeout),
          "how long an applicable condition may take; never longer than the MTA waits"),
+    ITEM(MANAGER, "split_recipients", BOOL, NOT_NIL, "false", 0, 0, NULL, FIELD(split_recipients),
+         "whether recipients that are shown to other children than the first must come in a "
+         "message of their own"),
+    ITEM(MANAGER, "rejected_recipients", BOOL, NOT_NIL, "false", 0, 0, NULL,
+         FIELD(rejected_recipients),
+         "whether the MTA is asked for the recipients that it refused, for "
+         "context.rejected_recipients"),
     ITEM(MANAGER, "chunk_size", UINT, NOT_NIL, "65535", 1, 65535, "bytes", FIELD(chunk_size),
          "largest piece of a body that is sent to a child at once"),
     ITEM(MANAGER, "spool_memory_limit", SIZE, NOT_NIL, "67108864", 0, TERABYTE, "bytes",

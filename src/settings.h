@@ -58,6 +58,8 @@ typedef struct {
     char *spool_directory;            /* for what is over the memory limit */
     char *extra_macros;               /* space-separated names asked for besides the defaults */
     double startup_grace;             /* s a child may refuse connections before it first answered */
+    gboolean split_recipients;        /* one message, one set of children */
+    gboolean rejected_recipients;     /* ask the MTA for those it refused */
     double condition_timeout;         /* s a condition may take, of the MTA's wait */
     guint chunk_size;                 /* largest body chunk to a child, bytes */
     guint max_connections;            /* sessions of one worker at once, 0 = no limit */

@@ -127,7 +127,12 @@ lose_track(MmMember *member)
 static void
 take_macros(MmMember *member, Item *item, guint8 command)
 {
-    (void)milter_macros_append_packet(member->relay->macros, command, NULL, &item->macros);
+    MilterBuffer packet = { 0 };
+
+    (void)milter_macros_append_packet(member->relay->macros, command, NULL, &packet);
+    mm_recipient_rewrite_macros(member, &packet);
+    milter_buffer_append(&item->macros, milter_buffer_bytes(&packet), milter_buffer_size(&packet));
+    milter_buffer_clear(&packet);
 }
 
 void

@@ -8,6 +8,7 @@ test_support_librig_la_SOURCES = \
 	test/support/packet.h \
 	test/support/rig-ends.c \
 	test/support/rig-private.h \
+	test/support/rig-rules.c \
 	test/support/rig.c \
 	test/support/rig.h \
 	test/support/script-private.h \

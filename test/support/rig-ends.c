@@ -188,6 +188,7 @@ rig_child_free(gpointer data)
     rig_unlisten(child);
     rig_end_clear(&child->end);
     milter_option_clear(&child->option);
+    g_clear_pointer(&child->rules, g_ptr_array_unref);
     g_free(child);
 }
 

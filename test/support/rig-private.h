@@ -13,6 +13,10 @@ gboolean rig_end_read(RigEnd *end);
 /* Accept, write, read and answer; TRUE when something moved. */
 gboolean rig_child_move(RigChild *child);
 
+/* Conditions, where children have rules. */
+void rig_rules_start(Rig *rig);
+void rig_rules_stop(Rig *rig);
+
 /* For arrays of them. */
 void rig_child_free(gpointer child);
 void rig_config_free(gpointer config);

@@ -265,6 +265,7 @@ rig_new(MmMta mta)
     rig->settings.spool_limit = 256 * 1024 * 1024;
     rig->settings.spool_directory = g_strdup(rig->directory);
     rig->settings.chunk_size = 65535;
+    rig->settings.condition_timeout = 10;
     rig->settings.children = g_ptr_array_new_with_free_func(rig_config_free);
     rig->offer = (MilterOption){ .version = 6, .actions = ALL_ACTIONS, .steps = ALL_STEPS };
     rig->children = g_ptr_array_new_with_free_func(rig_child_free);
@@ -334,6 +335,7 @@ rig_start(Rig *rig)
     }
     if (!rig->via_manager)
         mm_host_init(&rig->host, rig->loop, &rig->settings, NULL);
+    rig_rules_start(rig);
     rig_open_session(rig);
 }
 
@@ -369,6 +371,7 @@ rig_free(Rig **rig_p)
     g_autofree char *manager_path = g_build_filename(rig->directory, "manager", NULL);
     char *message = end_session(rig);
 
+    rig_rules_stop(rig);
     if (rig->manager)
         mm_manager_free(&rig->manager);
     else

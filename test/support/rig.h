@@ -40,6 +40,7 @@ struct _RigChild {
     gboolean is_auto; /* ANSWER is given what comes */
     RigAnswer answer; /* rig_answer_continue unless set */
     gpointer data;    /* of the test's */
+    GPtrArray *rules; /* of rig_rule(); owned, NULL for none */
     guint n_connections;
     guint n_eofs;           /* connections that the manager closed */
     gboolean is_negotiated; /* the offer came on this connection */
@@ -70,6 +71,11 @@ struct _Rig {
 Rig *rig_new(MmMta mta);
 RigChild *rig_add(Rig *rig, const char *name);
 RigChild *rig_child(Rig *rig, const char *name);
+
+/* A condition of the child, before rig_start(): at STEP (where it is RCPT, for RECIPIENT only,
+ * unless that is NULL) it says DECISION and sets a macro (NAME NULL: none). */
+void rig_rule(RigChild *child, MilterStep step, const char *recipient, MmDecision decision,
+              const char *name, const char *value);
 
 /* Make the children listen, and open the first session. */
 void rig_start(Rig *rig);

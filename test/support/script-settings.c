@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libmilter-core/log.h"
 #include "test/support/script-private.h"
 
 typedef gboolean (*Setter)(Script *script, RigChild *child, const char *key, const char *value);
@@ -51,6 +52,37 @@ set_offer(Script *script, RigChild *child, const char *key, const char *value)
     return FALSE;
 }
 
+/* "STEP:NAME=VALUE" */
+static gboolean
+set_macro_rule(RigChild *child, const char *value)
+{
+    const char *colon = strchr(value, ':'), *equals = colon ? strchr(colon, '=') : NULL;
+    g_autofree char *name = NULL;
+
+    if (!equals)
+        return FALSE;
+    name = g_strndup(colon + 1, (gsize)(equals - colon - 1));
+    for (MilterStep step = 0; step < MILTER_N_STEPS; step++)
+        if (g_str_has_prefix(value, milter_step_name(step)) &&
+            strlen(milter_step_name(step)) == (gsize)(colon - value)) {
+            rig_rule(child, step, NULL, MM_DECISION_APPLY, name, equals + 1);
+            return TRUE;
+        }
+    return FALSE;
+}
+
+static gboolean
+set_rule(RigChild *child, const char *key, const char *value)
+{
+    if (strcmp(key, "hides") == 0)
+        rig_rule(child, MILTER_STEP_RCPT, value, MM_DECISION_STOP, NULL, NULL);
+    else if (strcmp(key, "fails") == 0)
+        rig_rule(child, MILTER_STEP_RCPT, value, MM_DECISION_TEMPFAIL, NULL, NULL);
+    else
+        return strcmp(key, "sets") == 0 && set_macro_rule(child, value);
+    return TRUE;
+}
+
 static gboolean
 set_child(Script *script, RigChild *child, const char *key, const char *value)
 {
@@ -73,7 +105,7 @@ set_child(Script *script, RigChild *child, const char *key, const char *value)
     else if (strcmp(key, "eom_timeout") == 0)
         config->end_of_message_timeout = g_ascii_strtod(value, NULL);
     else
-        return set_offer(script, child, key, value);
+        return set_rule(child, key, value) || set_offer(script, child, key, value);
     return TRUE;
 }
 
@@ -92,6 +124,12 @@ set_manager(Script *script, RigChild *child, const char *key, const char *value)
         settings->startup_grace = g_ascii_strtod(value, NULL);
     else if (strcmp(key, "extra_macros") == 0)
         settings->extra_macros = g_strdup(value);
+    else if (strcmp(key, "log") == 0)
+        script->rig->log_levels |= strcmp(value, "info") == 0 ? MILTER_LOG_INFO : 0;
+    else if (strcmp(key, "split_recipients") == 0)
+        settings->split_recipients = strcmp(value, "yes") == 0;
+    else if (strcmp(key, "rejected_recipients") == 0)
+        settings->rejected_recipients = strcmp(value, "yes") == 0;
     else
         return FALSE;
     return TRUE;

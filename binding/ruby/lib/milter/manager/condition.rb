@@ -8,8 +8,8 @@ module Milter
                  end_of_message envelope].freeze
       FALLBACKS = %i[apply stop temporary_failure].freeze
 
-      # A block and the line that defined it.
-      Stopper = Struct.new(:block, :origin)
+      # A block, the line that defined it, and the word for it.
+      Stopper = Struct.new(:block, :origin, :word)
 
       attr_reader :name, :origin, :stoppers, :fallback
       attr_accessor :description
@@ -36,8 +36,17 @@ module Milter
         define_method("define_#{step}_stopper") do |&block|
           raise ConfigurationError, "define_#{step}_stopper needs a block" unless block
 
-          @stoppers[step] << Stopper.new(block, Source.here)
+          @stoppers[step] << Stopper.new(block, Source.here, "define_#{step}_stopper")
         end
+      end
+
+      # Show the child only the recipients for which the block is true: a stopper for each of
+      # the others.
+      def define_recipient_selector(&block)
+        raise ConfigurationError, "define_recipient_selector needs a block" unless block
+
+        hides = ->(context, recipient) { !block.call(context, recipient) }
+        @stoppers["envelope_recipient"] << Stopper.new(hides, Source.here, "define_recipient_selector")
       end
 
       # Whether it never stops anything.
@@ -50,8 +59,8 @@ module Milter
         lines = ["\ndefine_applicable_condition(#{name.dump}) do |condition| # #{origin}"]
         lines << "  condition.description = #{description.dump}" if description
         lines << "  condition.fallback = #{fallback.inspect}" unless fallback == :apply
-        stoppers.each do |step, all|
-          all.each { |stopper| lines << "  # define_#{step}_stopper # #{stopper.origin}" }
+        stoppers.each_value do |all|
+          all.each { |stopper| lines << "  # #{stopper.word} # #{stopper.origin}" }
         end
         "#{lines.join("\n")}\nend\n"
       end

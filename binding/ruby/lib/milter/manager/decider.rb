@@ -215,7 +215,7 @@ module Milter
         when "connect" then [session.host, session.address]
         when "helo" then [session.helo]
         when "envelope_from" then [session.sender]
-        when "envelope_recipient" then [session.recipients.last]
+        when "envelope_recipient" then [session.recipient]
         when "envelope" then [session.sender, session.recipients.dup]
         else []
         end

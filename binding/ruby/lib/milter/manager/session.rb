@@ -8,9 +8,10 @@ module Milter
       # Commands from the latest to the earliest: where a macro is looked for first.
       STAGES = %w[E N T R M H C].map(&:ord).freeze
       OF_MESSAGE = %w[E N T R M].map(&:ord).freeze
-      CONNECT, HELO, MAIL, RCPT, DATA, MACRO, ABORT, REFUSED = "CHMRTDA-".bytes
+      CONNECT, HELO, MAIL, RCPT, DATA, MACRO, ABORT, REFUSED, DEFERRED = "CHMRTDA-=".bytes
 
-      attr_reader :id, :host, :address, :helo, :sender, :sender_parameters, :recipients,
+      # recipient: the one that came last, whatever became of it.
+      attr_reader :id, :host, :address, :helo, :sender, :sender_parameters, :recipient, :recipients,
                   :rejected_recipients, :recipient_parameters, :contexts, :transaction
       attr_accessor :statuses, :n_sessions, :seen
 
@@ -60,6 +61,7 @@ module Milter
         when MAIL then take_mail(payload)
         when RCPT then take_recipient(payload)
         when REFUSED then refuse_recipient
+        when DEFERRED then @recipients.pop
         when ABORT then end_message
         end
       end
@@ -100,9 +102,9 @@ module Milter
       end
 
       def take_recipient(payload)
-        recipient, *parameters = strings(payload)
-        @recipients << recipient
-        @recipient_parameters[recipient] = parameters
+        @recipient, *parameters = strings(payload)
+        @recipients << @recipient
+        @recipient_parameters[@recipient] = parameters
       end
 
       def refuse_recipient
@@ -125,6 +127,7 @@ module Milter
         @transaction += 1
         @sender = nil
         @sender_parameters = []
+        @recipient = nil
         @recipients = []
         @rejected_recipients = []
         @recipient_parameters = {}
