@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +16,8 @@
 
 static struct {
     int fd; /* where lines go, or -1 */
+    gboolean is_socket;
+    int n_lost; /* lines since the last that was written; atomic */
     char tag[32];
 } state = { .fd = -1, .tag = "supervisor" };
 
@@ -85,7 +89,21 @@ put_time(char *buffer, gsize size)
     return n + strftime(buffer + n, size - n, "%z", &tm);
 }
 
-static void
+static gboolean
+put(int fd, struct iovec *parts, int n)
+{
+    struct msghdr message = { .msg_iov = parts, .msg_iovlen = (gsize)n };
+    ssize_t written;
+
+    do
+        written = state.is_socket ? sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                  : writev(fd, parts, n);
+    while (written < 0 && errno == EINTR);
+    return written >= 0 || errno != EAGAIN;
+}
+
+/* FALSE when who reads the log does not keep up: mail does not wait for that. */
+static gboolean
 write_line(int fd, MilterLogLevel level, const char *text)
 {
     char head[160], time_text[48];
@@ -98,15 +116,45 @@ write_line(int fd, MilterLogLevel level, const char *text)
     parts[0] = (struct iovec){ head, (gsize)n };
     parts[1] = (struct iovec){ (char *)text, strlen(text) };
     parts[2] = (struct iovec){ (char *)"\n", 1 };
-    while (writev(fd, parts, 3) < 0 && errno == EINTR)
-        ;
+    return put(fd, parts, 3);
+}
+
+static void
+write_or_count(int fd, MilterLogLevel level, const char *text)
+{
+    int n_lost = g_atomic_int_get(&state.n_lost);
+
+    if (n_lost) {
+        char note[96];
+
+        g_snprintf(note, sizeof(note), "log_lines_lost=%d reason=\"the log was not read in time\"",
+                   n_lost);
+        if (write_line(fd, MILTER_LOG_WARNING, note))
+            g_atomic_int_add(&state.n_lost, -n_lost);
+    }
+    if (!write_line(fd, level, text))
+        g_atomic_int_inc(&state.n_lost);
 }
 
 static void
 sink(MilterLogLevel level, const char *line, gpointer data)
 {
-    write_line(state.fd, level, line);
+    write_or_count(state.fd, level, line);
     mm_syslog_write(level, state.tag, line);
+}
+
+/* Standard output as a file of our own: of a pipe or terminal that others hold, too, only
+ * ours must not block.  A socket cannot be opened again and needs not (see put). */
+static int
+open_output(void)
+{
+    struct stat status;
+    int fd = -1;
+
+    if (fstat(STDOUT_FILENO, &status) == 0 &&
+        (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)))
+        fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    return fd >= 0 ? fd : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 }
 
 int
@@ -117,11 +165,12 @@ mm_log_open(const MmSettings *settings, GError **error)
 
     if (!path || strcmp(path, "-") == 0) {
         if (!settings->daemon)
-            return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+            return open_output();
         /* It has left its terminal, or is about to. */
         path = "/dev/null";
     }
-    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    /* A FIFO is not waited for, neither now nor at a line. */
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     saved = errno;
     if (fd < 0)
         g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(saved),
@@ -153,6 +202,9 @@ mm_log_start(const MmSettings *settings, int fd)
 void
 mm_log_replace(int fd)
 {
+    struct stat status;
+
+    state.is_socket = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
     if (state.fd < 0) {
         state.fd = fd;
         return;
