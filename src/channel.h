@@ -17,7 +17,8 @@ G_BEGIN_DECLS
 typedef enum {
     /* up: generation or worker to supervisor */
     MM_MESSAGE_SETTINGS = 'S', /* descriptor: memory file with the packed settings */
-    MM_MESSAGE_SHOWN = 'T',    /* descriptor: memory file with what --show-config prints */
+    MM_MESSAGE_SHOWN = 'T',    /* descriptor: memory file with what is to be printed; text: the status
+                                  to exit with, "" for success */
     MM_MESSAGE_ERROR = 'E',    /* text: why the configuration does not load */
     MM_MESSAGE_LOADED = 'L',   /* every worker runs */
     MM_MESSAGE_WORKER = 'W',   /* from a worker itself; text: its number; descriptor: statistics */

@@ -20,7 +20,7 @@ fail(const char *reason)
 }
 
 static int
-print(int fd)
+print(int fd, int status)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GBytes) bytes = mm_memory_file_read(fd, SHOWN_MAX, &error);
@@ -32,7 +32,7 @@ print(int fd)
     text = g_bytes_get_data(bytes, &size);
     if (fwrite(text, 1, size, stdout) != size || fflush(stdout) != 0)
         return fail("cannot write to standard output");
-    return EXIT_SUCCESS;
+    return status;
 }
 
 static int
@@ -64,7 +64,7 @@ mm_supervisor_check(const MmOptions *options, const MmRules *rules)
         if (message.kind == MM_MESSAGE_ERROR)
             status = fail(message.text);
         else if (message.kind == MM_MESSAGE_SHOWN)
-            status = print(message.fd);
+            status = print(message.fd, *message.text ? EXIT_FAILURE : EXIT_SUCCESS);
         else if (message.kind == MM_MESSAGE_SETTINGS)
             status = check(message.fd);
         if (message.fd >= 0)

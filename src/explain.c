@@ -33,7 +33,6 @@ mm_explain_add_options(MmExplain *what, GOptionGroup *group)
         { "macro", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &what->macros,
           "For --explain: a macro of the MTA, also STEP:NAME=VALUE; may be given several times",
           "NAME=VALUE" },
-        { "json", 0, 0, G_OPTION_ARG_NONE, &what->as_json, "For --explain: answer in JSON", NULL },
         G_OPTION_ENTRY_NULL,
     };
 
@@ -119,10 +118,10 @@ mm_explain_check(MmExplain *what, GError **error)
     gboolean ok = check_address(what, error);
 
     if (!what->file && (what->client_address || what->client_host || what->helo || what->sender ||
-                        what->recipients || what->macros || what->as_json)) {
+                        what->recipients || what->macros)) {
         g_clear_error(error);
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                    "options that describe a session or its output are for --explain FILE only");
+                    "options that describe a session are for --explain FILE only");
         return FALSE;
     }
     if (ok && what->sender)

@@ -53,14 +53,15 @@ load(Generation *generation, GError **error)
 }
 
 static gboolean
-send_bytes(Generation *generation, MmMessageKind kind, GBytes *bytes, GError **error)
+send_bytes(Generation *generation, MmMessageKind kind, const char *text, GBytes *bytes,
+           GError **error)
 {
     int fd = mm_memory_file_new(bytes, error);
     gboolean sent;
 
     if (fd < 0)
         return FALSE;
-    sent = mm_channel_send(generation->channel, kind, NULL, fd);
+    sent = mm_channel_send(generation->channel, kind, text, fd);
     close(fd);
     if (!sent)
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_PIPE, "the supervisor is gone");
@@ -74,7 +75,19 @@ report_shown(Generation *generation, GError **error)
     char *text = mm_show_config(generation->settings, conditions);
     g_autoptr(GBytes) bytes = g_bytes_new_take(text, strlen(text));
 
-    return send_bytes(generation, MM_MESSAGE_SHOWN, bytes, error);
+    return send_bytes(generation, MM_MESSAGE_SHOWN, NULL, bytes, error);
+}
+
+static gboolean
+report_detected(Generation *generation, GError **error)
+{
+    guint n_problems = 0;
+    char *text = generation->rules->detect(generation->settings, generation->options->json,
+                                           &n_problems, error);
+    g_autoptr(GBytes) bytes = text ? g_bytes_new_take(text, strlen(text)) : NULL;
+
+    return bytes && send_bytes(generation, MM_MESSAGE_SHOWN, n_problems > 0 ? "problems" : NULL,
+                               bytes, error);
 }
 
 /* As the user who decides in earnest: what only root can read, conditions cannot. */
@@ -90,7 +103,7 @@ report_explanation(Generation *generation, const MmExplain *what, GError **error
     if (!text)
         return FALSE;
     bytes = g_bytes_new_take(text, strlen(text));
-    return send_bytes(generation, MM_MESSAGE_SHOWN, bytes, error);
+    return send_bytes(generation, MM_MESSAGE_SHOWN, NULL, bytes, error);
 }
 
 static gboolean
@@ -98,7 +111,7 @@ report_settings(Generation *generation, GError **error)
 {
     g_autoptr(GBytes) bytes = mm_settings_pack(generation->settings);
 
-    return send_bytes(generation, MM_MESSAGE_SETTINGS, bytes, error);
+    return send_bytes(generation, MM_MESSAGE_SETTINGS, NULL, bytes, error);
 }
 
 /* Wait for log and listening socket.  FALSE: we are not wanted. */
@@ -194,6 +207,8 @@ run(Generation *generation)
         return fail(generation, error);
     if (generation->options->mode == MM_MODE_SHOW_CONFIG)
         return report_shown(generation, &error) ? EXIT_SUCCESS : fail(generation, error);
+    if (generation->options->mode == MM_MODE_DETECT)
+        return report_detected(generation, &error) ? EXIT_SUCCESS : fail(generation, error);
     if (!report_settings(generation, &error))
         return fail(generation, error);
     if (generation->options->mode == MM_MODE_CHECK) {

@@ -18,6 +18,7 @@ run(const MmOptions *options)
         printf("milter-manager %s\n", PACKAGE_VERSION);
         return EXIT_SUCCESS;
     case MM_MODE_CHECK:
+    case MM_MODE_DETECT:
     case MM_MODE_SHOW_CONFIG:
     case MM_MODE_EXPLAIN:
         return mm_supervisor_check(options, mm_rules_ruby());

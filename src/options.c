@@ -141,7 +141,7 @@ static gboolean
 parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GError **error)
 {
     g_autofree char *config_dir = NULL;
-    gboolean show_config = FALSE, check = FALSE, version = FALSE;
+    gboolean show_config = FALSE, check = FALSE, detect = FALSE, version = FALSE;
     const GOptionEntry own[] = {
         { "config-dir", 'c', 0, G_OPTION_ARG_FILENAME, &config_dir,
           "Directory with milter-manager.conf", "DIR" },
@@ -149,6 +149,12 @@ parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GErr
           NULL },
         { "check", 0, 0, G_OPTION_ARG_NONE, &check,
           "Load the configuration; exit with 1 and FILE:LINE: reason if it is wrong", NULL },
+        { "detect", 0, 0, G_OPTION_ARG_NONE, &detect,
+          "Print which milters were found and why, what the MTA is configured to call, and what "
+          "does not fit; exit with 1 when something does not",
+          NULL },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &options->json,
+          "With --detect or --explain: answer in JSON", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version and exit", NULL },
         G_OPTION_ENTRY_NULL,
     };
@@ -168,10 +174,17 @@ parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GErr
     options->mode = version                 ? MM_MODE_SHOW_VERSION
                     : show_config           ? MM_MODE_SHOW_CONFIG
                     : check                 ? MM_MODE_CHECK
+                    : detect                ? MM_MODE_DETECT
                     : options->explain.file ? MM_MODE_EXPLAIN
                                             : MM_MODE_RUN;
     if (!mm_explain_check(&options->explain, error))
         return FALSE;
+    if (options->json && options->mode != MM_MODE_DETECT && options->mode != MM_MODE_EXPLAIN) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                    "--json: only with --detect or --explain");
+        return FALSE;
+    }
+    options->explain.as_json = options->json;
     if (!config_dir)
         config_dir = g_strdup(g_getenv("MILTER_MANAGER_CONFIG_DIR"));
     options->config_dir = g_canonicalize_filename(config_dir ? config_dir : CONFIG_DIR, NULL);

@@ -14,11 +14,13 @@ typedef enum {
     MM_MODE_CHECK,
     MM_MODE_SHOW_CONFIG,
     MM_MODE_EXPLAIN,
+    MM_MODE_DETECT,
     MM_MODE_SHOW_VERSION,
 } MmMode;
 
 typedef struct {
     MmMode mode;
+    gboolean json;        /* with MM_MODE_DETECT and MM_MODE_EXPLAIN: for programs */
     char *config_dir;     /* absolute; owned */
     char *start_dir;      /* where we were started: relative paths of settings are below; owned */
     MmExplain explain;    /* what to explain in MM_MODE_EXPLAIN */

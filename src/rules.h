@@ -83,6 +83,10 @@ typedef struct {
     /* What the configuration defines besides SETTINGS, as lines for --show-config; the caller's. */
     char *(*dump)(void);
 
+    /* What --detect prints about SETTINGS, loaded by load(): for people, or as JSON.  N_PROBLEMS
+     * is how much of it is to be mended.  To be freed. */
+    char *(*detect)(MmSettings *settings, gboolean json, guint *n_problems, GError **error);
+
     /* As fork(2), with the interpreter usable in both processes. */
     pid_t (*fork)(GError **error);
 

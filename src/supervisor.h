@@ -15,7 +15,7 @@ G_BEGIN_DECLS
 /* Run until told to stop; the exit status. */
 int mm_supervisor_run(const MmOptions *options, const MmRules *rules);
 
-/* --check and --show-config: load the configuration in a process of its own and print what
+/* --check, --detect and --show-config: load the configuration in a process of its own and print what
  * came of it; the exit status. */
 int mm_supervisor_check(const MmOptions *options, const MmRules *rules);
 

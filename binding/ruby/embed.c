@@ -114,6 +114,22 @@ ruby_rules_dump(void)
     return g_strndup(RSTRING_PTR(text), (gsize)RSTRING_LEN(text));
 }
 
+static char *
+ruby_rules_detect(MmSettings *settings, gboolean json, guint *n_problems, GError **error)
+{
+    VALUE argument = json ? Qtrue : Qfalse, result, text;
+    gboolean done;
+
+    mm_native_set_target(settings);
+    done = mm_gate_call(manager, "detect", 1, &argument, &result, error);
+    mm_native_set_target(NULL);
+    if (!done)
+        return NULL;
+    text = rb_ary_entry(result, 0);
+    *n_problems = NUM2UINT(rb_ary_entry(result, 1));
+    return g_strndup(RSTRING_PTR(text), (gsize)RSTRING_LEN(text));
+}
+
 static pid_t
 ruby_rules_fork(GError **error)
 {
@@ -216,6 +232,7 @@ mm_rules_ruby(void)
         .start = ruby_rules_start,
         .load = ruby_rules_load,
         .dump = ruby_rules_dump,
+        .detect = ruby_rules_detect,
         .fork = ruby_rules_fork,
         .outside = ruby_rules_outside,
         .run_worker = ruby_rules_run_worker,

@@ -134,6 +134,17 @@ native_set(VALUE self, VALUE scope, VALUE child, VALUE name, VALUE value, VALUE 
     return Qnil;
 }
 
+/* origin(scope, child, name) -> "FILE:LINE" or nil; without NAME that of the child */
+static VALUE
+native_origin(VALUE self, VALUE scope, VALUE child, VALUE name)
+{
+    gpointer object = object_of(child);
+    const char *origin = NIL_P(name) ? ((MmChild *)object)->origin
+                                     : mm_item_origin(item_of(scope, name), object);
+
+    return origin ? mm_convert_text(origin) : Qnil;
+}
+
 static VALUE
 native_define_child(VALUE self, VALUE name, VALUE origin)
 {
@@ -290,6 +301,7 @@ mm_native_define(void)
     rb_define_singleton_method(native, "nearest", native_nearest, 2);
     rb_define_singleton_method(native, "get", native_get, 3);
     rb_define_singleton_method(native, "set", native_set, 5);
+    rb_define_singleton_method(native, "origin", native_origin, 3);
     rb_define_singleton_method(native, "define_child", native_define_child, 2);
     rb_define_singleton_method(native, "remove_child", native_remove_child, 1);
     rb_define_singleton_method(native, "child_names", native_child_names, 0);

@@ -4,6 +4,7 @@ RUBY_TESTS = \
 	test/ruby/test-connect-conditions \
 	test/ruby/test-dnsbl \
 	test/ruby/test-message-conditions \
+	test/ruby/test-mta \
 	test/ruby/test-postfix-tables \
 	test/daemon/test-guide \
 	test/daemon/test-shipped-conditions

@@ -17,13 +17,14 @@ module Milter
       LOG_LEVELS = { error: 1, warning: 2, notice: 4, info: 8, statistics: 16, debug: 32, trace: 64 }.freeze
       VALUES = Hash.new { |hash, key| hash[key] = nil }
       CHILDREN = {}
+      DEFAULTS = { "applicable_conditions" => [], "options" => nil }.freeze
       LINES = []
 
       class << self
         def log?(_bit) = true
         def log(_bit, text) = LINES << text
-        def items(_scope) = %w[max_connections applicable_conditions connection_spec enabled n_workers platform]
-        def get(scope, child, name) = VALUES[[scope, child, name]] || (name.end_with?("conditions") ? [] : 0)
+        def items(_scope) = %w[max_connections applicable_conditions connection_spec enabled n_workers options platform]
+        def get(scope, child, name) = VALUES[[scope, child, name]] || DEFAULTS.fetch(name, 0)
         def set(scope, child, name, value, _origin) = VALUES[[scope, child, name]] = value
         def nearest(_scope, _name) = "n_workers"
         def define_child(name, origin) = CHILDREN[name] = origin

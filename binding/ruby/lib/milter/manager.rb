@@ -41,6 +41,7 @@ module Milter
         @configuration = Configuration.new(directory)
         LoadGuard.watch { @configuration.load_main }
         @trace&.install(@configuration.conditions.each_value)
+        @configuration.detect.watch_files
         @plan = @configuration.plan
         @n_workers = @configuration.manager.n_workers
         @limit = @configuration.manager.condition_timeout
@@ -50,6 +51,19 @@ module Milter
       # What is configured besides settings, for --show-config.
       def dump
         @configuration.dump_tuning + @configuration.conditions.each_value.map(&:dump).join
+      end
+
+      # What --detect prints, and how many problems it names.
+      def detect(as_json)
+        require "milter/manager/diagnosis"
+        diagnosis = Diagnosis.new(@configuration, Native.notes).run
+        if as_json
+          require "json"
+          text = "#{JSON.pretty_generate(diagnosis.to_h)}\n"
+        else
+          text = Diagnosis::Page.new(diagnosis).to_s
+        end
+        [text, diagnosis.problems.size]
       end
 
       # Be a worker's Ruby thread until the worker ends: what must not be shared is opened here,

@@ -9,8 +9,8 @@ module Milter
 
       MAIN_FILE = "milter-manager.conf"
 
-      attr_reader :package, :security, :log, :manager, :controller, :database, :detect, :conditions,
-                  :hooks
+      attr_reader :directory, :package, :security, :log, :manager, :controller, :database, :detect,
+                  :conditions, :hooks
 
       # @param directory [String] absolute path of the configuration directory
       def initialize(directory)

@@ -7,6 +7,7 @@ dist_managerruby_DATA += \
 	binding/ruby/lib/milter/manager/condition_language.rb \
 	binding/ruby/lib/milter/manager/condition_state.rb \
 	binding/ruby/lib/milter/manager/conditions.rb \
+	binding/ruby/lib/milter/manager/diagnosis.rb \
 	binding/ruby/lib/milter/manager/dns_cache.rb \
 	binding/ruby/lib/milter/manager/dns_client.rb \
 	binding/ruby/lib/milter/manager/dnsbl.rb \
@@ -20,6 +21,7 @@ dist_managerruby_DATA += \
 	binding/ruby/lib/milter/manager/list_file.rb \
 	binding/ruby/lib/milter/manager/listener.rb \
 	binding/ruby/lib/milter/manager/matcher.rb \
+	binding/ruby/lib/milter/manager/mta.rb \
 	binding/ruby/lib/milter/manager/mta_limits.rb \
 	binding/ruby/lib/milter/manager/name_servers.rb \
 	binding/ruby/lib/milter/manager/network_list.rb \
@@ -40,6 +42,7 @@ dist_managerruby_DATA += \
 	binding/ruby/lib/milter/manager/sender_list.rb \
 	binding/ruby/lib/milter/manager/sendmail_macros.rb \
 	binding/ruby/lib/milter/manager/size_range.rb \
+	binding/ruby/lib/milter/manager/socket_spec.rb \
 	binding/ruby/lib/milter/manager/socket_table.rb \
 	binding/ruby/lib/milter/manager/stress.rb \
 	binding/ruby/lib/milter/manager/trust.rb \
