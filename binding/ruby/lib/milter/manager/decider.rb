@@ -5,9 +5,8 @@ module Milter
     # Runs in a worker's Ruby thread: takes questions, runs the stoppers in fibers, answers.
     class Decider
       HEADER_STEP = 5
-      WATCH_INTERVAL = 0.1 # s
       END_SECONDS = 1.0    # for what is left to unwind when the worker ends
-      UNWIND_SECONDS = 0.5 # for ensure, once a decision's time is over
+      INSIST_SECONDS = 5.0 # between time limits for what does not end at the first
       BODY = "B".ord
       HEADER = "L".ord
 
@@ -27,6 +26,7 @@ module Milter
       # Until the worker ends.
       def run
         @scheduler = Scheduler.new
+        @watchdog = Watchdog.new(@scheduler)
         Waiting.install
         Fiber.set_scheduler(@scheduler)
         start_hooks if @hooks
@@ -46,12 +46,13 @@ module Milter
 
         take_orders
         true
-      rescue ConditionTimeout
-        true # the watchdog was late: what computed has ended by itself
+      rescue Exception => error # rubocop:disable Lint/RescueException -- other threads can raise any here
+        Logger.error("conditions=disturbed reason=#{Failure.describe(error).dump}")
+        true
       end
 
       def start_hooks
-        @event_loop = EventLoop.new(@scheduler, @limit) { watch }
+        @event_loop = EventLoop.new(@scheduler, @limit) { @watchdog.start }
         @maintenance = Hooks::Hook.new("maintenance", "milter-manager", Maintenance.new(@hooks).method(:run))
         @hooks.create_event_loop(@event_loop)
       end
@@ -85,7 +86,7 @@ module Milter
         decision = Decision.new(id, session, step, children, limit)
         decision.items = items && parse(items)
         @decisions[id] = decision
-        watch
+        @watchdog.start
         work_on(decision)
       end
 
@@ -107,6 +108,10 @@ module Milter
         return if decision.done?
 
         decision.timer = @scheduler.after(decision.limit) { expire(decision) }
+      rescue FiberError, NoMemoryError => error
+        log(decision, error)
+        decision.is_expired = true
+        work(decision)
       end
 
       def work(decision)
@@ -116,11 +121,19 @@ module Milter
             result = result_for(decision, decision.children[position])
           rescue SessionClosed
             nil
+          rescue Exception => error # rubocop:disable Lint/RescueException -- no answer is lost
+            result = fallback_of(decision, position)
+            # A time limit: while it waited for what is being computed for another child.
+            log(decision, error) unless error.is_a?(ConditionTimeout)
           ensure
             decision.finish(position, result)
           end
         end
         answer(decision) if decision.done?
+      end
+
+      def fallback_of(decision, position)
+        @children[decision.children[position]].stoppers[decision.step].map(&:fallback).max
       end
 
       def answer(decision)
@@ -226,13 +239,17 @@ module Milter
       def ask(decision, context, stopper, arguments)
         return stopper.fallback if decision.is_expired
 
+        @scheduler.exposed = true
         result = stopper.block.call(context, *arguments)
+        @scheduler.exposed = false # before this, the watchdog's error is rescued here
         Process.exit!(0) if Process.pid != @pid # a fork that came back
         result ? Decision::STOP : Decision::APPLY
       rescue SessionClosed
+        @scheduler.exposed = false
         Process.exit!(0) if Process.pid != @pid
         raise
       rescue Exception => error # rubocop:disable Lint/RescueException -- whatever users raise
+        @scheduler.exposed = false
         Process.exit!(1) if Process.pid != @pid
         fail_with(decision, stopper, error)
       end
@@ -251,13 +268,18 @@ module Milter
         stopper.fallback
       end
 
+      def log(decision, error)
+        Logger.error("session=#{decision.session.id} conditions=failed reason=#{Failure.describe(error).dump}")
+      end
+
       # --- limits and ends ---
 
       def expire(decision)
         return if decision.done?
 
         decision.is_expired = true
-        decision.deadline += UNWIND_SECONDS # else the watchdog's error would replace this one
+        decision.deadline += Watchdog::UNWIND_SECONDS # else its error would replace this one
+        decision.timer = @scheduler.after(INSIST_SECONDS) { expire(decision) }
         @scheduler.interrupt(decision, ConditionTimeout.new(format("no answer within %.1f s", decision.limit)))
       end
 
@@ -280,28 +302,6 @@ module Milter
           @scheduler.turn(true) or sleep(0.01)
         end
         @scheduler.forget(timer)
-      end
-
-      # Ends what computes for too long; a thread, started when there is something to watch.
-      def watch
-        return if @watchdog&.alive?
-
-        decider = Thread.current
-        @watchdog = Thread.new { loop { watch_once(decider) } }
-      end
-
-      def watch_once(decider)
-        sleep WATCH_INTERVAL
-        task = @scheduler.task
-        since = @scheduler.computing_since
-        deadline = task&.deadline
-        return unless since && deadline && !task.was_raised
-        return if Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
-
-        # Once: what is kept waiting by the condition would hit somebody else later.
-        task.was_raised = true
-        task.is_expired = true
-        decider.raise(ConditionTimeout, format("computed for more than %.1f s", task.limit))
       end
     end
   end

@@ -18,7 +18,7 @@ module Milter
       Shared = Struct.new(:context, :done, :value, :shareable, :macros_read, :waiting)
 
       attr_reader :id, :session, :step, :children, :results, :limit, :shared, :macros
-      attr_accessor :deadline, :timer, :is_expired, :was_raised, :is_closed, :items
+      attr_accessor :deadline, :timer, :is_expired, :is_closed, :items
 
       def initialize(id, session, step, children, limit)
         super()

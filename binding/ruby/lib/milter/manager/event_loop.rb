@@ -12,7 +12,8 @@ module Milter
       # One call of a block, which may wait but not compute for longer than conditions may.
       class Task < Scheduler::Task
         attr_reader :limit
-        attr_accessor :was_raised, :is_expired
+        attr_accessor :is_expired
+        attr_writer :deadline
 
         def initialize(scheduler, limit)
           super()
@@ -22,7 +23,7 @@ module Milter
 
         def deadline
           since = @scheduler.computing_since
-          since && (since + @limit)
+          since && (@deadline || (since + @limit))
         end
       end
 
@@ -89,7 +90,7 @@ module Milter
       def run(hook, *arguments)
         @watch.call
         @scheduler.start(Task.new(@scheduler, @limit)) do
-          result = hook.call(*arguments)
+          result = @scheduler.expose { hook.call(*arguments) }
           yield result if block_given?
         end
       end

@@ -4,6 +4,8 @@ module Milter
   module Manager
     # Turns an exception into the one line that the operator reads: "FILE:LINE: reason".
     module Failure
+      LINE_MAX = 1000 # bytes
+
       module_function
 
       def describe(exception)
@@ -34,8 +36,10 @@ module Milter
       end
 
       def first_line(exception)
-        line = exception.message.to_s.dup.force_encoding(Encoding::UTF_8).scrub.lines.first
-        (line || exception.class.name).chomp
+        line = exception.message.to_s.byteslice(0, LINE_MAX).force_encoding(Encoding::UTF_8).scrub.lines.first
+        (line || exception.class.to_s).chomp
+      rescue Exception # rubocop:disable Lint/RescueException -- the message is users' code, too
+        exception.class.to_s
       end
     end
   end

@@ -7,11 +7,12 @@ module Milter
     # The loop is the thread's root fiber; hooks transfer to it, never yield: inside a nested
     # fiber that would return to the user's code.
     class Scheduler
-      # One fiber that waits, and for whose task.
-      Wait = Struct.new(:fiber, :task)
+      # One fiber that waits, for whose task, and in which strand of it: the fiber that the loop
+      # started, with the fibers that are resumed inside of it.
+      Wait = Struct.new(:fiber, :task, :strand)
 
-      # A time limit of timeout_after: raised into whatever of the task waits then.
-      Limit = Struct.new(:task, :error)
+      # A time limit of timeout_after: raised into whatever of the strand waits then.
+      Limit = Struct.new(:task, :strand, :error)
 
       # What runs in fibers for one purpose; a plain one for Fiber.schedule in the loop.
       class Task
@@ -27,8 +28,13 @@ module Milter
 
       attr_reader :task, :computing_since
 
+      # Whether code of users computes now: what the watchdog may end.
+      attr_accessor :exposed
+
       def initialize
         @root = Fiber.current
+        @pid = Process.pid
+        @fired = []   # [id, events, …] that happened
         @waits = {}   # by id of Native.wait_for: Wait, Limit or Proc
         @blocked = {} # Wait by fiber
         @ready = []   # fibers of other threads' doing
@@ -40,10 +46,12 @@ module Milter
 
       # Wait for whatever comes first, if MAY_WAIT, and let it go on; nil when the worker ends.
       def turn(may_wait)
-        fired = Native.poll(may_wait && @ready.empty? && @posted.empty?)
+        fired = Native.poll(may_wait && @ready.empty? && @posted.empty? && @fired.empty?)
         return nil unless fired
 
-        fired.each_slice(2) { |id, events| fire(id, events) }
+        # One by one: an exception from another thread may come in between.
+        @fired.concat(fired)
+        fire(*@fired.shift(2)) until @fired.empty?
         resume_ready unless @ready.empty?
         run_posted unless @posted.empty?
         true
@@ -51,8 +59,8 @@ module Milter
 
       # Run the block in a fiber for TASK until it waits.
       def start(task, &block)
-        fiber = Fiber.new(blocking: false, &block)
-        enter(task) { fiber.transfer }
+        fiber = Fiber.new(blocking: false) { protect(&block) }
+        enter(task, fiber) { fiber.transfer }
         fiber
       end
 
@@ -79,6 +87,14 @@ module Milter
       def forget(id)
         Native.unwait(id)
         @waits.delete(id)
+      end
+
+      # Call the block as code of users.
+      def expose
+        @exposed = true
+        yield
+      ensure
+        @exposed = false
       end
 
       # Raise in all fibers of TASK that wait.
@@ -114,7 +130,7 @@ module Milter
 
         error = (error_class || Timeout::Error).new(*(arguments.empty? ? ["execution expired"] : arguments))
         id = Native.wait_for(nil, 0, seconds)
-        @waits[id] = Limit.new(@task, error)
+        @waits[id] = Limit.new(@task, @strand, error)
         begin
           yield seconds
         ensure
@@ -131,7 +147,10 @@ module Milter
       end
 
       def process_wait(pid, flags)
-        Thread.new { Process::Status.wait(pid, flags) }.value
+        thread = Thread.new { Process::Status.wait(pid, flags) }
+        thread.value
+      ensure
+        thread&.kill
       end
 
       def io_select(readers, writers, errors, timeout = nil)
@@ -140,9 +159,11 @@ module Milter
 
       def fiber(&block)
         task = @task || Task.new
-        fiber = Fiber.new(blocking: false, &block)
+        fiber = Fiber.new(blocking: false) do
+          protect { expose(&block) }
+        end
         # Later, so that a fiber is only ever entered from the loop.
-        @blocked[fiber] = Wait.new(fiber, task)
+        @blocked[fiber] = Wait.new(fiber, task, fiber)
         unblock(nil, fiber)
         fiber
       end
@@ -152,7 +173,9 @@ module Milter
 
       # Suspend until one of several descriptors; the events by descriptor's position.
       def wait_any(descriptors, timeout)
-        wait = Wait.new(Fiber.current, @task)
+        exposed = @exposed
+        @exposed = false
+        wait = Wait.new(Fiber.current, @task, @strand)
         ids = descriptors.map { |fd, events| register(fd, events, nil, wait) }
         timer = register(nil, 0, timeout, wait) if timeout
         fired = suspend(wait) # the id
@@ -160,13 +183,16 @@ module Milter
         position && [position, fired.last]
       ensure
         [*ids, *timer].each { |id| forget(id) }
+        @exposed = exposed
       end
 
       private
 
       # Suspend until EVENTS or the time; the events, or false.
       def wait(descriptor, events, timeout, blocked = nil)
-        wait = Wait.new(Fiber.current, @task)
+        exposed = @exposed
+        @exposed = false # so that what follows is not left half done
+        wait = Wait.new(Fiber.current, @task, @strand)
         id = register(descriptor, events, timeout, wait) if descriptor || timeout
         @blocked[blocked] = wait if blocked
         result = suspend(wait)
@@ -176,6 +202,7 @@ module Milter
       ensure
         forget(id) if id
         @blocked.delete(blocked) if blocked
+        @exposed = exposed
       end
 
       def register(descriptor, events, timeout, wait)
@@ -203,16 +230,14 @@ module Milter
           Native.unwait(id)
           wait.call(events)
         when Limit
-          waiting = wait.task&.waits&.last
+          waiting = wait.task&.waits&.reverse_each&.find { |each| each.strand.equal?(wait.strand) }
           resume(waiting, wait.error) if waiting
         end
       end
 
       def resume_ready
-        ready = @ready
-        @ready = []
-        ready.each do |fiber|
-          wait = @blocked.delete(fiber)
+        @ready.size.times do
+          wait = @blocked.delete(@ready.shift)
           resume(wait, :unblocked) if wait
         end
       end
@@ -224,17 +249,27 @@ module Milter
       end
 
       def resume(wait, value)
-        enter(wait.task) { wait.fiber.transfer(value) }
+        enter(wait.task, wait.strand) { wait.fiber.transfer(value) }
       end
 
       # The fiber computes until it waits or ends.
-      def enter(task)
+      def enter(task, strand)
         @task = task
+        @strand = strand
         @computing_since = Process.clock_gettime(Process::CLOCK_MONOTONIC)
         yield
       ensure
-        @computing_since = nil
-        @task = nil
+        @exposed = false
+        @computing_since = @task = @strand = nil
+      end
+
+      # Nothing that a fiber leaves undone may reach the loop.
+      def protect
+        yield
+        Process.exit!(0) if Process.pid != @pid # a fork that came back
+      rescue Exception => error # rubocop:disable Lint/RescueException -- whatever users raise
+        Process.exit!(1) if Process.pid != @pid
+        Logger.error("conditions=failed reason=#{Failure.describe(error).dump}") unless error.is_a?(SessionClosed)
       end
     end
   end

@@ -13,26 +13,93 @@ module Milter
     # A bounded pool of threads, one a worker.
     module Threads
       MAX = 16
+      MAX_LOST = 48 # more, for those that nobody waits for and that do not end
 
-      @jobs = Thread::Queue.new
-      @n_threads = 0
-      @n_busy = 0
+      # Raised in a thread whose result nobody waits for any more.
+      class Abandoned < Exception # rubocop:disable Lint/InheritException -- not to be rescued by chance
+        attr_reader :job
 
-      class << self
-        def run(&block)
-          result = Thread::Queue.new
-          @n_busy += 1
-          start_thread if @n_threads < MAX && @n_busy > @n_threads
-          @jobs << [block, result]
-          good, value = result.pop
+        def initialize(job)
+          @job = job
+          super("nobody waits for it any more")
+        end
+      end
+
+      # One block, and whoever waits for what it gives.
+      class Job
+        def initialize(block)
+          @block = block
+          @result = Thread::Queue.new
+        end
+
+        # In the fiber that asks.
+        def value
+          good, value = @result.pop
+          @is_over = true
           raise value unless good
 
           value
         ensure
-          @n_busy -= 1
+          abandon unless @is_over
+        end
+
+        # In a thread of the pool, which holds Abandoned back elsewhere.
+        def run
+          return if @is_over
+
+          @thread = Thread.current
+          @result << call
+        ensure
+          @thread = nil
+          Threads.found if @is_lost
         end
 
         private
+
+        def abandon
+          @is_over = true
+          return unless @thread
+
+          @is_lost = true
+          Threads.lost
+          @thread.raise(Abandoned.new(self))
+        end
+
+        def call
+          [true, Thread.handle_interrupt(Abandoned => :immediate) { @block.call }]
+        rescue Abandoned => error
+          retry unless error.job.equal?(self) # late for the one before: nothing was called yet
+          [false, error]
+        rescue Exception => error # rubocop:disable Lint/RescueException -- raised where it was asked
+          [false, error]
+        end
+      end
+
+      @jobs = Thread::Queue.new
+      @n_threads = 0
+      @n_lost = 0
+
+      class << self
+        def run(&block)
+          job = Job.new(block)
+          start_thread if @jobs.size >= @jobs.num_waiting && @n_threads < limit
+          @jobs << job
+          job.value
+        end
+
+        def lost
+          @n_lost += 1
+        end
+
+        def found
+          @n_lost -= 1
+        end
+
+        private
+
+        def limit
+          MAX + [@n_lost, MAX_LOST].min
+        end
 
         def start_thread
           @n_threads += 1
@@ -41,16 +108,11 @@ module Milter
         end
 
         def work
-          loop do
-            block, result = @jobs.pop
-            result << call(block)
+          Thread.handle_interrupt(Abandoned => :never) do
+            @jobs.pop.run until @n_threads > limit
           end
-        end
-
-        def call(block)
-          [true, block.call]
-        rescue Exception => error # rubocop:disable Lint/RescueException -- raised where it was asked
-          [false, error]
+        ensure
+          @n_threads -= 1
         end
       end
     end

@@ -43,37 +43,6 @@ module Milter
         end
       end
 
-      # File#flock
-      module Lock
-        def flock(operation)
-          return super unless Waiting.scheduler && (operation & File::LOCK_NB).zero?
-
-          Milter.in_thread { super(operation) }
-        end
-      end
-
-      # Opening a FIFO waits for the other end.
-      module Open
-        def open(path, *arguments, **options, &block)
-          return super unless Waiting.scheduler && Waiting.fifo?(path)
-
-          file = Milter.in_thread { super(path, *arguments, **options, &nil) }
-          return file unless block
-
-          begin
-            yield file
-          ensure
-            file.close unless file.closed?
-          end
-        end
-      end
-
-      def fifo?(path)
-        (path.is_a?(String) || path.respond_to?(:to_path)) && File.pipe?(path)
-      rescue SystemCallError, ArgumentError
-        false
-      end
-
       # Enumerator#next runs its block in a fiber that cannot be suspended; this one can.
       module External
         def next
@@ -109,20 +78,46 @@ module Milter
         end
       end
 
+      # Thread#join with a limit: Ruby 3.1 begins anew when the limit is over.
+      module Join
+        # The limit.
+        class Over < Exception; end # rubocop:disable Lint/InheritException -- nobody sees it
+
+        def join(limit = nil)
+          scheduler = Waiting.scheduler
+          return super unless scheduler && limit && alive?
+          return nil unless limit.positive?
+
+          begin
+            scheduler.timeout_after(limit, Over) { super() }
+          rescue Over
+            nil
+          end
+        end
+      end
+
+      # Process.fork, and what is made of it: the copy has the loop's descriptors in common with
+      # the worker, and must not run it.
+      module Fork
+        def _fork
+          pid = super
+          Fiber.set_scheduler(nil) if pid.zero? && Fiber.current_scheduler
+          pid
+        end
+      end
+
       # Once, in the worker.
       def install
         class << IO
           alias_method :select_in_kernel, :select
           prepend Select
-          prepend Open
-        end
-        class << File
-          prepend Open
         end
         Kernel.prepend(Select)
-        Object.prepend(Module.new) # Kernel's own copies are looked up through Object
-        File.prepend(Lock)
         Enumerator.prepend(External)
+        Thread.prepend(Join)
+        Process.singleton_class.prepend(Fork)
+        WaitingFiles.install
+        WaitingSQLite.install
       end
     end
   end

@@ -1,0 +1,46 @@
+# frozen_string_literal: true
+
+module Milter
+  module Manager
+    # Ends decisions that compute for too long: a thread that raises in the Ruby thread.
+    #
+    # Only while code of users runs.  The thread looks and raises under Ruby's lock, and what it
+    # raises comes before the Ruby thread does anything else: it is rescued where the block was
+    # called, and cannot hit the engine or somebody else's decision.
+    class Watchdog
+      INTERVAL = 0.1       # s
+      UNWIND_SECONDS = 0.5 # for ensure, once a decision's time is over
+
+      def initialize(scheduler)
+        @scheduler = scheduler
+        @watched = Thread.current
+      end
+
+      # When there is something to watch.
+      def start
+        return if @thread&.alive?
+
+        @thread = Thread.new { loop { look } }
+      end
+
+      private
+
+      def look
+        sleep INTERVAL
+        task = @scheduler.task
+        deadline = task&.deadline
+        return unless deadline && @scheduler.exposed
+        # What is kept waiting by the condition is raised when it allows that.
+        return if now < deadline || @watched.pending_interrupt?
+
+        task.is_expired = true
+        task.deadline = now + UNWIND_SECONDS
+        @watched.raise(ConditionTimeout, format("computed for more than %.1f s", task.limit))
+      end
+
+      def now
+        Process.clock_gettime(Process::CLOCK_MONOTONIC)
+      end
+    end
+  end
+end
