@@ -7,3 +7,10 @@ DAEMON_TESTS = test/daemon/test-accounts test/daemon/test-conditions test/daemon
 TESTS += $(DAEMON_TESTS)
 EXTRA_DIST += $(DAEMON_TESTS) test/daemon/harness.rb test/daemon/milter.rb test/daemon/packages \
 	test/daemon/servers.rb
+
+# What waits, and what goes wrong, in conditions
+WAITING_TESTS = \
+	test/daemon/test-waiting-network \
+	test/daemon/test-waiting-ruby
+TESTS += $(WAITING_TESTS)
+EXTRA_DIST += $(WAITING_TESTS) test/daemon/waiting.rb
