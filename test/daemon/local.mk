@@ -2,10 +2,11 @@
 DAEMON_TESTS = test/daemon/test-accounts test/daemon/test-conditions test/daemon/test-config test/daemon/test-explain \
 	test/daemon/test-files \
 	test/daemon/test-language test/daemon/test-processes \
+	test/daemon/test-recipients \
 	test/daemon/test-waiting test/daemon/test-watch \
 	test/daemon/test-detect-page
 TESTS += $(DAEMON_TESTS)
-EXTRA_DIST += $(DAEMON_TESTS) test/daemon/harness.rb test/daemon/milter.rb test/daemon/packages \
+EXTRA_DIST += $(DAEMON_TESTS) test/daemon/conditions.rb test/daemon/harness.rb test/daemon/milter.rb test/daemon/packages \
 	test/daemon/servers.rb
 
 # What waits, and what goes wrong, in conditions
