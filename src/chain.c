@@ -178,7 +178,7 @@ mm_chain_start(MmRelay *relay, MilterStep step, const MilterFrame *frame)
     /* The receive buffer is gone when a later member has its turn. */
     if (relay->step != MILTER_STEP_NONE &&
         (relay->turn + 1 < relay->n_members || relay->decision == MM_ASKED_WAITING ||
-         step == MILTER_STEP_RCPT || /* it is kept when all have answered */
+         (step == MILTER_STEP_RCPT && mm_condition_any(relay, step)) || /* it is kept, later */
          mm_member_owes(&relay->members[relay->turn]) != relay->step)) {
         relay->copy = g_memdup2(frame->payload, frame->size);
         relay->payload = relay->copy;

@@ -23,6 +23,7 @@ test_e2e_checks = \
 	test/e2e/check-random-postfix \
 	test/e2e/check-random-sendmail \
 	test/e2e/check-real-milters \
+	test/e2e/check-recipients \
 	test/e2e/check-sendmail
 TESTS += $(test_e2e_checks)
 

@@ -37,9 +37,12 @@ class Postfix
     nil
   end
 
-  # CHILD_PORTS maps "1".."3" and "d" to ports; MIDDLE tells the port of each list.
-  def initialize(workspace, sink_port, child_ports, middle)
+  # CHILD_PORTS maps "1".."3" and "d" to ports; MIDDLE tells the port of each list.  DIRECTORY: of
+  # the workspace; SETTINGS: more lines for main.cf.
+  def initialize(workspace, sink_port, child_ports, middle, directory: "postfix", settings: "")
     @name = "postfix"
+    @directory = directory
+    @settings = settings
     @workspace = workspace
     @sink_port = sink_port
     @child_ports = child_ports
@@ -48,16 +51,17 @@ class Postfix
     @log_at = 0
   end
 
-  def start(lists)
-    @dir = @workspace.dir("postfix")
-    @etc = @workspace.dir("postfix/etc")
-    @queue = @workspace.dir("postfix/queue")
-    @workspace.dir("postfix/data", user: "postfix")
+  # SIDES: which of the two listeners.
+  def start(lists, sides: %i[direct managed])
+    @dir = @workspace.dir(@directory)
+    @etc = @workspace.dir("#{@directory}/etc")
+    @queue = @workspace.dir("#{@directory}/queue")
+    @workspace.dir("#{@directory}/data", user: "postfix")
     make_certificate
     File.write("#{@etc}/main.cf", main_cf)
-    File.write("#{@etc}/master.cf", SERVICES + listeners(lists))
+    File.write("#{@etc}/master.cf", SERVICES + listeners(lists, sides))
     system("postfix", "-c", @etc, "check", out: File::NULL) or raise "postfix check failed"
-    @daemon = @workspace.start("postfix", "#{DAEMONS}/master", "-c", @etc, "-d",
+    @daemon = @workspace.start(@directory, "#{DAEMONS}/master", "-c", @etc, "-d",
                                env: { "MAIL_CONFIG" => @etc })
     @daemon.signal = "TERM"
     @ports.each_value { |port| Workspace.wait_port(port, @daemon) }
@@ -76,6 +80,30 @@ class Postfix
     deferred.each { |id| File.unlink("#{@queue}/deferred/#{id}") }
     { held: held.to_h, deferred: deferred }
   end
+
+  # Wait until nothing is in work; what waits for another try stays.  The names of those messages.
+  def idle
+    Workspace.wait("idle Postfix", deadline: 30) do
+      %w[maildrop incoming active].all? { |queue| Dir.empty?("#{@queue}/#{queue}") }
+    end
+    Dir.children("#{@queue}/deferred").sort
+  end
+
+  # Try what waits again, now.
+  def flush
+    system("postqueue", "-c", @etc, "-f") or raise "postqueue -f failed"
+  end
+
+  # Hand in a mail as a local program does.
+  def submit(text, *recipients)
+    IO.popen({ "MAIL_CONFIG" => @etc }, ["/usr/sbin/sendmail", "-i", "-f", "sender@example.com", *recipients], "wb") do |pipe|
+      pipe.write(text.gsub("\r\n", "\n"))
+    end
+    raise "sendmail failed: #{$?}" unless $?.success?
+  end
+
+  # The whole log.
+  def log = File.exist?("#{@dir}/maillog") ? File.read("#{@dir}/maillog", mode: "rb") : ""
 
   # Lines of the log since the last call in which Postfix complains about the port.
   def complaints(port)
@@ -114,9 +142,9 @@ class Postfix
     File.write("#{@etc}/tls.pem", key.to_pem + cert.to_pem, perm: 0o600)
   end
 
-  def listeners(lists)
+  def listeners(lists, sides)
     lists.flat_map do |list|
-      %i[direct managed].map do |side|
+      sides.map do |side|
         port = @ports[[list.key, side]] = @workspace.port
         "127.0.0.1:#{port} inet n - n - - smtpd\n" \
           "  -o { smtpd_milters = #{side == :direct ? direct(list) : managed(list)} }\n"
@@ -187,6 +215,7 @@ class Postfix
       max_use = 1000
       bounce_queue_lifetime = 0
       milter_default_action = tempfail
+      #{@settings}
     END
   end
 end
