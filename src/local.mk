@@ -39,6 +39,8 @@ libmm_la_SOURCES = \
 	src/options.h \
 	src/pidfile.c \
 	src/pidfile.h \
+	src/presence.c \
+	src/presence.h \
 	src/privilege.c \
 	src/privilege.h \
 	src/process.c \
@@ -69,6 +71,8 @@ libmm_la_SOURCES = \
 	src/supervisor.h \
 	src/syslog.c \
 	src/syslog.h \
+	src/tcp-table.c \
+	src/tcp-table.h \
 	src/verdict.c \
 	src/verdict.h \
 	src/watch.c \

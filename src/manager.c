@@ -86,6 +86,7 @@ on_relay_ended(MmRelay *relay, gpointer data)
     MmManager *manager = data;
 
     g_queue_remove(&manager->relays, relay);
+    mm_presence_forget(relay);
     gauge_sessions(manager, -1);
     if (manager->waits_for_room && !is_full(manager))
         accept_again(manager);
@@ -189,6 +190,12 @@ void
 mm_manager_set_conditions(MmManager *manager, MmConditions *conditions)
 {
     manager->host.conditions = conditions;
+}
+
+void
+mm_manager_set_presence(MmManager *manager, MmPresence *presence)
+{
+    manager->host.presence = presence;
 }
 
 void

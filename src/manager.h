@@ -9,6 +9,7 @@
 
 #include "libmilter-core/loop.h"
 #include "src/condition.h"
+#include "src/presence.h"
 #include "src/settings.h"
 #include "src/stats.h"
 
@@ -25,6 +26,9 @@ MmManager *mm_manager_new(MilterLoop *loop, const MmSettings *settings, MmStats 
 
 /* Ask CONDITIONS (borrowed) which children take part in the sessions to come. */
 void mm_manager_set_conditions(MmManager *manager, MmConditions *conditions);
+
+/* Look after the clients of sessions to come with PRESENCE (borrowed, attached). */
+void mm_manager_set_presence(MmManager *manager, MmPresence *presence);
 
 /* Call MAINTAIN after every manager.maintenance_interval finished sessions. */
 void mm_manager_set_maintenance(MmManager *manager, void (*maintain)(void));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libmilter-core/log.h"
+#include "src/presence.h"
 
 #define MTA_SHARE 0.9          /* of the MTA's patience that is used */
 #define PROGRESS_INTERVAL 5.0  /* s; Sendmail waits 10 s for a packet */
@@ -350,12 +351,6 @@ mm_relay_end_transaction(MmRelay *relay, gboolean abort)
 }
 
 static void
-free_now(gpointer object)
-{
-    g_free(object);
-}
-
-static void
 release(MmRelay *relay)
 {
     mm_relay_end_transaction(relay, FALSE);
@@ -372,7 +367,7 @@ release(MmRelay *relay)
     milter_option_clear(&relay->offer);
     mm_verdict_clear(&relay->connection_refusal);
     g_clear_pointer(&relay->copy, g_free);
-    milter_loop_free_later(relay->host->loop, free_now, relay);
+    milter_loop_free_later(relay->host->loop, g_free, relay);
 }
 
 void
@@ -477,6 +472,7 @@ on_macros(MilterSession *session, const MilterFrame *frame, gpointer data)
     guint8 command = frame->payload[0];
 
     mm_condition_note(relay, frame);
+    mm_presence_note(relay, frame);
     if (milter_macros_set(relay->macros, frame))
         for (guint i = 0; i < relay->n_members; i++) {
             relay->members[i].sent_field_macros &= command != SMFIC_HEADER;
@@ -500,8 +496,7 @@ learn_mta(MmRelay *relay)
         relay->mta = MM_MTA_SENDMAIL;
     else if (milter_macros_get(relay->macros, "{daemon_addr}"))
         relay->mta = MM_MTA_POSTFIX;
-    milter_debug("session=%u mta=%s", relay->tag,
-                 relay->mta == MM_MTA_POSTFIX ? "postfix" : "sendmail");
+    milter_debug("session=%u mta=%s", relay->tag, mm_mta_name(relay->mta));
     mm_dialect_init(&relay->dialect, relay->mta);
     for (guint i = 0; i < relay->n_members; i++)
         if (relay->members[i].peer)
@@ -574,6 +569,7 @@ on_command(MilterSession *session, MilterStep step, const MilterFrame *frame, gb
     if (step == MILTER_STEP_CONNECT) {
         learn_mta(relay);
         relay->is_local = is_without_smtp(frame);
+        mm_presence_note(relay, frame);
     }
     if (wants_reply)
         start_wait(relay, step);

@@ -35,6 +35,7 @@ typedef struct {
     double started_at;        /* loop time */
     MmChildMemory *memories;  /* by MmChild.index */
     struct _MmConditions *conditions; /* NULL when no child has any */
+    struct _MmPresence *presence;     /* NULL when nobody looks after clients */
     guint n_sessions;         /* now */
     guint next_tag;           /* number of the next session, for log lines */
     /* Names a child without a list of its own gets where a list was asked for; owned. */

@@ -73,6 +73,21 @@ typedef struct {
 
 typedef void (*MmAnswered)(MmQuestion *question, gpointer data);
 
+/* A client that the configuration's connection checkers look after. */
+typedef struct {
+    guint session;      /* its number, for log lines */
+    GByteArray *facts;  /* the packets of CONNECT and its macros; owned */
+    gboolean is_gone;   /* the answer */
+} MmCheckedClient;
+
+/* Lent to the Ruby thread as a question is. */
+typedef struct {
+    guint n_clients;
+    MmCheckedClient *clients; /* owned */
+} MmClientCheck;
+
+typedef void (*MmChecked)(MmClientCheck *check, gpointer data);
+
 typedef struct {
     /* Start the interpreter. */
     gboolean (*start)(GError **error);
@@ -104,6 +119,10 @@ typedef struct {
     void (*ask)(MmQuestion *question);
     void (*cancel)(guint64 question);
     void (*close_session)(guint64 session);
+
+    /* The same for connection checkers; one check at a time. */
+    void (*set_checked)(MmChecked checked, gpointer data);
+    void (*check_clients)(MmClientCheck *check);
 
     /* manager.maintenance_interval sessions have ended: time for maintenance.  From any
      * thread, never waiting. */

@@ -78,6 +78,7 @@ typedef struct {
     guint n_workers;              /* 0 = one per processor; see mm_settings_n_workers() */
     guint max_sessions;           /* manager.max_connections: of all workers, 0 = no limit */
     guint max_file_descriptors;   /* of each process, 0 = as the system has it */
+    guint connection_check_interval; /* s between looks whether SMTP clients are there, 0 = none */
     guint maintenance_interval;   /* finished sessions of a worker, 0 = no maintenance */
     double worker_timeout;        /* s without a sign of life until a worker is replaced, 0 = never */
 
@@ -110,6 +111,7 @@ typedef struct {
     double detect_watch_delay; /* s without another change before that */
     GPtrArray *watched;        /* MmWatched; owned */
 
+    gboolean checks_connections; /* the configuration has connection checkers; not packed */
     GPtrArray *notes; /* char *: what the operator should know about the configuration, to be
                          logged once it is used; not packed; owned */
     GPtrArray *news; /* char *: the same, where nothing is wrong; owned */

@@ -15,6 +15,7 @@
 #include "src/condition.h"
 #include "src/logfile.h"
 #include "src/manager.h"
+#include "src/presence.h"
 #include "src/stats.h"
 
 #define BEAT_SECONDS 1.
@@ -27,6 +28,7 @@ typedef struct {
     MilterLoop *loop;
     MmManager *manager;
     MmConditions *conditions; /* NULL when no child has any */
+    MmPresence *presence;     /* NULL when nobody looks after clients */
     ev_io channel_watch, term_watch;
     MilterTimer beat_timer;
     gboolean is_draining;
@@ -141,6 +143,10 @@ relay(gpointer data)
         mm_conditions_attach(worker->conditions, worker->loop);
         mm_manager_set_conditions(worker->manager, worker->conditions);
     }
+    if (worker->presence) {
+        mm_presence_attach(worker->presence, worker->loop);
+        mm_manager_set_presence(worker->manager, worker->presence);
+    }
     watch_fd(worker, &worker->channel_watch, on_channel, start->channel);
     watch_fd(worker, &worker->term_watch, on_term, term_fd);
     milter_timer_init(&worker->beat_timer, worker->loop, on_beat, worker);
@@ -151,6 +157,8 @@ relay(gpointer data)
     mm_manager_free(&worker->manager);
     if (worker->conditions)
         mm_conditions_detach(worker->conditions);
+    if (worker->presence)
+        mm_presence_detach(worker->presence);
     milter_timer_clear(&worker->beat_timer);
     ev_io_stop(milter_loop_ev(worker->loop), &worker->channel_watch);
     ev_io_stop(milter_loop_ev(worker->loop), &worker->term_watch);
@@ -228,10 +236,12 @@ mm_worker_run(const MmWorkerStart *start)
         return EXIT_FAILURE;
     }
     worker.conditions = mm_conditions_new(start->rules, start->settings);
+    worker.presence = mm_presence_new(start->rules, start->settings);
     thread = start_relay(&worker);
     start->rules->run_worker(start->number, worker.wake_fd);
     g_thread_join(thread);
     mm_conditions_free(&worker.conditions);
+    mm_presence_free(&worker.presence);
     close(worker.wake_fd);
     close(term_fd);
     close(start->channel);

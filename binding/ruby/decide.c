@@ -13,13 +13,14 @@
 #define WRITABLE 4
 #define MAINTENANCE_PAUSE (60 * G_USEC_PER_SEC) /* Maintenance::RELEASE_INTERVAL */
 
-typedef enum { ORDER_ASK, ORDER_CANCEL, ORDER_CLOSE, ORDER_MAINTAIN } OrderKind;
+typedef enum { ORDER_ASK, ORDER_CANCEL, ORDER_CLOSE, ORDER_MAINTAIN, ORDER_CHECK } OrderKind;
 
 /* What the relay's thread wants. */
 typedef struct {
     OrderKind kind;
     guint64 id;           /* of a question to cancel, or a session to close */
     MmQuestion *question; /* of ORDER_ASK */
+    MmClientCheck *check; /* of ORDER_CHECK */
 } Order;
 
 /* A descriptor or a time that some fiber waits for. */
@@ -35,29 +36,32 @@ typedef struct {
     int events; /* READABLE …, 0: the time is over */
 } Fired;
 
-static GMutex lock;                      /* of ORDERS and of LOOP's beginning and end */
-static GQueue orders = G_QUEUE_INIT;     /* Order */
-static struct ev_loop *loop;             /* NULL outside of a worker */
+static GMutex lock;                  /* of ORDERS and of LOOP's beginning and end */
+static GQueue orders = G_QUEUE_INIT; /* Order */
+static struct ev_loop *loop;         /* NULL outside of a worker */
 static ev_async woken;
 static ev_io end_watch;
 static gboolean has_ended;
-static GHashTable *waits;                /* id → Wait */
-static GArray *fired;                    /* Fired */
+static GHashTable *waits; /* id → Wait */
+static GArray *fired;     /* Fired */
 static guint last_id;
-static GHashTable *questions;            /* those that Ruby has, by address of their id */
-static gint wants_maintenance;           /* Ruby has something to do each time */
-static gint is_maintenance_due;          /* it is among ORDERS */
+static GHashTable *questions;   /* those that Ruby has, by address of their id */
+static gint wants_maintenance;  /* Ruby has something to do each time */
+static gint is_maintenance_due; /* it is among ORDERS */
 static MmAnswered answered_func;
 static gpointer answered_data;
+static MmChecked checked_func;
+static gpointer checked_data;
+static MmClientCheck *checking; /* the one that Ruby has, or NULL */
 
 /* --- from the relay's thread --- */
 
 static void
-push(OrderKind kind, guint64 id, MmQuestion *question)
+push(OrderKind kind, guint64 id, MmQuestion *question, MmClientCheck *check)
 {
     Order *order = g_new(Order, 1);
 
-    *order = (Order){ kind, id, question };
+    *order = (Order){ kind, id, question, check };
     g_mutex_lock(&lock);
     g_queue_push_tail(&orders, order);
     /* To be forgotten is not urgent: with the next question is soon enough. */
@@ -76,19 +80,19 @@ mm_decide_set_answered(MmAnswered answered, gpointer data)
 void
 mm_decide_ask(MmQuestion *question)
 {
-    push(ORDER_ASK, question->id, question);
+    push(ORDER_ASK, question->id, question, NULL);
 }
 
 void
 mm_decide_cancel(guint64 question)
 {
-    push(ORDER_CANCEL, question, NULL);
+    push(ORDER_CANCEL, question, NULL, NULL);
 }
 
 void
 mm_decide_close_session(guint64 session)
 {
-    push(ORDER_CLOSE, session, NULL);
+    push(ORDER_CLOSE, session, NULL, NULL);
 }
 
 void
@@ -102,7 +106,20 @@ mm_decide_maintain(void)
         return;
     quiet_until = now + MAINTENANCE_PAUSE;
     if (g_atomic_int_compare_and_exchange(&is_maintenance_due, FALSE, TRUE))
-        push(ORDER_MAINTAIN, 0, NULL);
+        push(ORDER_MAINTAIN, 0, NULL, NULL);
+}
+
+void
+mm_decide_set_checked(MmChecked checked, gpointer data)
+{
+    checked_func = checked;
+    checked_data = data;
+}
+
+void
+mm_decide_check_clients(MmClientCheck *check)
+{
+    push(ORDER_CHECK, 0, NULL, check);
 }
 
 static Order *
@@ -141,8 +158,8 @@ note_fired(Wait *wait, int events)
 static void
 on_io(struct ev_loop *ev, ev_io *watch, int events)
 {
-    note_fired(watch->data, ((events & EV_READ) ? READABLE : 0) |
-                                ((events & EV_WRITE) ? WRITABLE : 0));
+    note_fired(watch->data,
+               ((events & EV_READ) ? READABLE : 0) | ((events & EV_WRITE) ? WRITABLE : 0));
 }
 
 static void
@@ -223,8 +240,9 @@ native_wait_for(VALUE self, VALUE fd, VALUE events, VALUE seconds)
     while (g_hash_table_contains(waits, GUINT_TO_POINTER(wait->id)));
     if (number >= 0) {
         wait->has_io = TRUE;
-        ev_io_init(&wait->io, on_io, number, ((mask & (READABLE | PRIORITY)) ? EV_READ : 0) |
-                                                 ((mask & WRITABLE) ? EV_WRITE : 0));
+        ev_io_init(&wait->io, on_io, number,
+                   ((mask & (READABLE | PRIORITY)) ? EV_READ : 0) |
+                       ((mask & WRITABLE) ? EV_WRITE : 0));
         wait->io.data = wait;
         ev_io_start(loop, &wait->io);
     }
@@ -305,7 +323,40 @@ order_name(OrderKind kind)
     }
 }
 
-/* next_order -> nil, [question, …], [:cancel, id], [:close, session] or [:maintain, 0] */
+/* [[session, facts], …] */
+static VALUE
+describe_clients(const MmClientCheck *check)
+{
+    VALUE clients = rb_ary_new_capa(check->n_clients);
+
+    for (guint i = 0; i < check->n_clients; i++) {
+        const MmCheckedClient *client = &check->clients[i];
+
+        rb_ary_push(clients, rb_ary_new_from_args(2, UINT2NUM(client->session),
+                                                  bytes(client->facts->data, client->facts->len)));
+    }
+    return clients;
+}
+
+/* clients_checked(sessions that are gone) */
+static VALUE
+native_clients_checked(VALUE self, VALUE gone)
+{
+    MmClientCheck *check;
+
+    for (guint i = 0; checking && i < checking->n_clients; i++) {
+        VALUE session = UINT2NUM(checking->clients[i].session);
+
+        checking->clients[i].is_gone = RTEST(rb_ary_includes(gone, session));
+    }
+    check = g_steal_pointer(&checking);
+    if (check && checked_func)
+        checked_func(check, checked_data);
+    return Qnil;
+}
+
+/* next_order -> nil, [question, …], [:cancel, id], [:close, session],
+ * [:maintain, 0] or [:check, clients] */
 static VALUE
 native_next_order(VALUE self)
 {
@@ -319,7 +370,11 @@ native_next_order(VALUE self)
     kind = order->kind;
     id = order->id;
     question = order->question;
+    if (kind == ORDER_CHECK)
+        checking = order->check;
     g_free(order);
+    if (kind == ORDER_CHECK)
+        return rb_ary_new_from_args(2, ID2SYM(rb_intern("check")), describe_clients(checking));
     if (kind != ORDER_ASK)
         return rb_ary_new_from_args(2, ID2SYM(rb_intern(order_name(kind))), ULL2NUM(id));
     g_hash_table_insert(questions, &question->id, question);
@@ -379,6 +434,7 @@ native_release_memory(VALUE self)
 void
 mm_decide_define(VALUE native)
 {
+    rb_define_singleton_method(native, "clients_checked", native_clients_checked, 1);
     rb_define_singleton_method(native, "wants_maintenance=", native_wants_maintenance, 1);
     rb_define_singleton_method(native, "release_memory", native_release_memory, 0);
     rb_define_singleton_method(native, "poll", native_poll, 1);
@@ -428,6 +484,8 @@ mm_decide_close(void)
     while ((order = pop())) {
         if (order->question && answered_func)
             answered_func(order->question, answered_data);
+        if (order->check)
+            checking = order->check;
         g_free(order);
     }
     g_hash_table_iter_init(&iter, questions);
@@ -435,6 +493,8 @@ mm_decide_close(void)
         if (answered_func)
             answered_func(question, answered_data);
     }
+    if (checking && checked_func)
+        checked_func(g_steal_pointer(&checking), checked_data);
     g_clear_pointer(&questions, g_hash_table_unref);
     g_array_unref(fired);
 }

@@ -23,6 +23,8 @@ void mm_decide_set_answered(MmAnswered answered, gpointer data);
 void mm_decide_ask(MmQuestion *question);
 void mm_decide_cancel(guint64 question);
 void mm_decide_close_session(guint64 session);
+void mm_decide_set_checked(MmChecked checked, gpointer data);
+void mm_decide_check_clients(MmClientCheck *check);
 void mm_decide_maintain(void);
 
 #endif

@@ -240,6 +240,8 @@ mm_rules_ruby(void)
         .ask = mm_decide_ask,
         .cancel = mm_decide_cancel,
         .close_session = mm_decide_close_session,
+        .set_checked = mm_decide_set_checked,
+        .check_clients = mm_decide_check_clients,
         .maintain = mm_decide_maintain,
         .trace = ruby_rules_trace,
         .explain = ruby_rules_explain,

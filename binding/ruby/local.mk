@@ -28,6 +28,7 @@ dist_managerruby_DATA = \
 	binding/ruby/lib/milter/manager/child_settings.rb \
 	binding/ruby/lib/milter/manager/condition.rb \
 	binding/ruby/lib/milter/manager/configuration.rb \
+	binding/ruby/lib/milter/manager/connection_checks.rb \
 	binding/ruby/lib/milter/manager/context.rb \
 	binding/ruby/lib/milter/manager/decider.rb \
 	binding/ruby/lib/milter/manager/decision.rb \

@@ -231,6 +231,14 @@ native_order_children(VALUE self, VALUE names)
     return Qnil;
 }
 
+/* checks_connections = true */
+static VALUE
+native_set_checks_connections(VALUE self, VALUE checks)
+{
+    require_target()->checks_connections = RTEST(checks);
+    return checks;
+}
+
 /* log?(level) */
 static VALUE
 native_logs(VALUE self, VALUE level)
@@ -306,6 +314,7 @@ mm_native_define(void)
     rb_define_singleton_method(native, "remove_child", native_remove_child, 1);
     rb_define_singleton_method(native, "child_names", native_child_names, 0);
     rb_define_singleton_method(native, "set_stoppers", native_set_stoppers, 3);
+    rb_define_singleton_method(native, "checks_connections=", native_set_checks_connections, 1);
     rb_define_singleton_method(native, "note", native_note, 1);
     rb_define_singleton_method(native, "notes", native_notes, 0);
     rb_define_singleton_method(native, "watch", native_watch, 1);

@@ -1,13 +1,13 @@
 # test/daemon - the real program: its processes, files and configuration
 DAEMON_TESTS = test/daemon/test-accounts test/daemon/test-conditions test/daemon/test-config test/daemon/test-explain \
 	test/daemon/test-files \
-	test/daemon/test-language test/daemon/test-processes \
+	test/daemon/test-language test/daemon/test-presence test/daemon/test-processes \
 	test/daemon/test-recipients \
 	test/daemon/test-waiting test/daemon/test-watch \
 	test/daemon/test-detect-page
 TESTS += $(DAEMON_TESTS)
 EXTRA_DIST += $(DAEMON_TESTS) test/daemon/conditions.rb test/daemon/harness.rb test/daemon/milter.rb test/daemon/packages \
-	test/daemon/servers.rb
+	test/daemon/postfix.rb test/daemon/servers.rb
 
 # What waits, and what goes wrong, in conditions
 WAITING_TESTS = \

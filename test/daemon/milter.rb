@@ -17,7 +17,7 @@ module Packets
   end
 end
 
-# A child on a free port.  Answers continue, or what ANSWERS says for a command.
+# A child on a free port.  Answers continue, or what ANSWERS says for a command; nil: nothing.
 class Child
   include Packets
 
@@ -76,7 +76,8 @@ class Child
     when "D" then @seen << "D#{payload}"
     else @seen << [command, describe(command, payload)].reject(&:empty?).join(" ")
     end
-    send_packet(socket, @answers.fetch(command, "c")) unless "DAQK".include?(command)
+    answer = @answers.fetch(command, "c")
+    send_packet(socket, answer) if answer && !"DAQK".include?(command)
   end
 
   def describe(command, payload)

@@ -38,12 +38,14 @@ test_unit_test_state_SOURCES = test/unit/test-state.c
 test_unit_test_state_LDADD = $(CORE_TEST_LIBS)
 
 # the daemon's processes and settings
-check_PROGRAMS += test/unit/test-processes test/unit/test-settings
-TESTS += test/unit/test-processes test/unit/test-settings
+check_PROGRAMS += test/unit/test-processes test/unit/test-settings test/unit/test-tcp-table
+TESTS += test/unit/test-processes test/unit/test-settings test/unit/test-tcp-table
 test_unit_test_processes_SOURCES = test/unit/test-processes.c
 test_unit_test_processes_LDADD = libmm.la $(LDADD)
 test_unit_test_settings_SOURCES = test/unit/test-settings.c
 test_unit_test_settings_LDADD = libmm.la $(LDADD)
+test_unit_test_tcp_table_SOURCES = test/unit/test-tcp-table.c
+test_unit_test_tcp_table_LDADD = libmm.la $(LDADD)
 
 # the public sides: write a milter, drive a milter
 check_PROGRAMS += test/unit/test-client test/unit/test-client-run test/unit/test-server

@@ -32,6 +32,7 @@ module Milter
         evaluate(File.join(@directory, MAIN_FILE))
         settle_conditions
         settle_accounts
+        @hooks.settle(manager)
       end
 
       # What is decided for which child; only while the settings can be read.

@@ -54,7 +54,13 @@ module Milter
       def start_hooks
         @event_loop = EventLoop.new(@scheduler, @limit) { @watchdog.start }
         @maintenance = Hooks::Hook.new("maintenance", "milter-manager", Maintenance.new(@hooks).method(:run))
+        @checks = ConnectionChecks.new(@hooks.connection_checkers)
+        @check = Hooks::Hook.new("connection check", "milter-manager", @checks.method(:gone))
         @hooks.create_event_loop(@event_loop)
+      end
+
+      def check_clients(clients)
+        @event_loop.run(@check, clients) { |gone| Native.clients_checked(gone || []) }
       end
 
       # One at a time: what comes while hooks wait is no more than what they do already.
@@ -71,6 +77,7 @@ module Milter
           when :cancel then cancel(order.last)
           when :close then close(order.last)
           when :maintain then maintain
+          when :check then check_clients(order.last)
           else decide(order)
           end
         end

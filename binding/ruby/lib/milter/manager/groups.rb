@@ -25,8 +25,6 @@ module Milter
     # `manager.connection_spec` …, and what is run in the workers.
     class ManagerGroup < ItemGroup
       items_of "manager"
-      not_available :define_connection_checker, :use_netstat_connection_checker,
-                    :netstat_connection_checker
 
       def initialize(hooks)
         super()
@@ -46,6 +44,22 @@ module Milter
       # Call the block in each worker after every maintenance_interval finished sessions.
       def maintained(&block)
         @hooks.add_maintained(Source.here, block)
+      end
+
+      # Ask the block whether a client is still there, besides the kernel's table: every
+      # connection_check_interval seconds, while its session waits for a child.
+      def define_connection_checker(name, &block)
+        @hooks.define_connection_checker(name, Source.here, block)
+        Native.checks_connections = true
+      end
+
+      # Look for clients in the kernel's table of connections, every INTERVAL seconds.
+      def use_netstat_connection_checker(interval = 5)
+        self.connection_check_interval = interval
+      end
+
+      def netstat_connection_checker
+        @netstat_connection_checker ||= NetstatConnectionChecker.new
       end
 
       # Log memory and Ruby's objects at every maintenance.

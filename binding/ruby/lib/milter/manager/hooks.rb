@@ -5,24 +5,25 @@ module Milter
     # Blocks of the configuration that run in each worker.
     class Hooks
       # A block, the word that took it, and where.
-      Hook = Struct.new(:what, :origin, :block) do
-        # Errors are logged: nobody could do anything about them.  False after one.
+      Hook = Struct.new(:what, :origin, :block, :fallback) do
+        # Errors are logged: nobody could do anything about them.  FALLBACK after one.
         def call(*arguments)
           block.call(*arguments)
         rescue Exception => error # rubocop:disable Lint/RescueException -- whatever users raise
           reason = error.is_a?(ConditionTimeout) ? error.message : Failure.describe(error)
           Milter::Logger.error("#{what} at #{origin} failed: #{reason}")
-          false
+          fallback
         end
       end
 
-      attr_reader :maintained
+      attr_reader :maintained, :connection_checkers
       attr_accessor :reports_memory
 
       def initialize
         @worker_started = []
         @event_loop_created = []
         @maintained = []
+        @connection_checkers = {}
         @reports_memory = false
       end
 
@@ -36,6 +37,22 @@ module Milter
 
       def add_maintained(origin, block)
         @maintained << hook("manager.maintained", origin, block)
+      end
+
+      # A client whose checker fails is taken to be there.
+      def define_connection_checker(name, origin, block)
+        checker = hook("connection checker #{name.to_s.dump}", origin, block)
+        checker.fallback = true
+        @connection_checkers[name.to_s] = checker
+      end
+
+      # Everything is set: tell of what will never run.
+      def settle(manager)
+        return unless manager.connection_check_interval.zero?
+
+        @connection_checkers.each_value do |checker|
+          Native.note("#{checker.origin}: #{checker.what} is never asked: manager.connection_check_interval is 0")
+        end
       end
 
       # Each in a thread of its own, so that one that waits keeps nobody waiting; the threads.
