@@ -22,14 +22,15 @@ Slow = Struct.new(:code, :release, :ends_with_session) do
 end
 
 # A worker whose condition runs CODE, by name, at the connection of a session from the host "slow-NAME".
-def configure_slow(box, child, slow, text: "")
+def configure_slow(box, child, slow, text: "", workers: 1, fallback: :apply)
   cases = slow.each_with_index.map { |(_, each), index| "when 'slow-#{index}' then #{each.code}" }
-  box.configure(<<~CONF, workers: 1)
+  box.configure(<<~CONF, workers: workers)
     log.level = "all"
     manager.condition_timeout = 60
     $directory = #{box.directory.inspect}
     #{text}
     define_applicable_condition("slow") do |condition|
+      condition.fallback = #{fallback.inspect}
       condition.define_connect_stopper do |context, host, address|
         next false unless host.start_with?("slow")
         begin

@@ -264,11 +264,9 @@ module Milter
       def fail_with(decision, stopper, error)
         raise SessionClosed if decision.is_closed
 
-        reason = if error.is_a?(ConditionTimeout)
-                   "#{stopper.origin}: #{error.message}"
-                 else
-                   Failure.describe(error)
-                 end
+        reason = error.is_a?(ConditionTimeout) ? error.message : Failure.describe(error)
+        # Some have no place, or one in what the block has called.
+        reason = "#{stopper.origin}: #{reason}" unless Failure.located?(error)
         Logger.error("session=#{decision.session.id} condition=#{stopper.condition.name.dump} " \
                      "stopper=#{stopper.kind} failed=#{reason.dump} " \
                      "fallback=#{stopper.condition.fallback}")

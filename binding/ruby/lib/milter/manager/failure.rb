@@ -27,6 +27,11 @@ module Milter
         place(configuration_location(exception) || exception.backtrace_locations&.first)
       end
 
+      # Whether #describe names a line of the configuration.
+      def located?(exception)
+        !exception.is_a?(ConditionTimeout) && !exception.is_a?(SyntaxError) && !configuration_location(exception).nil?
+      end
+
       def configuration_location(exception)
         exception.backtrace_locations&.find { |each| Source.configuration?(each.path) }
       end
