@@ -6,20 +6,21 @@ require "socket"
 # A name server on loopback, in a thread: answers by name, as a block says.
 #
 #   server = NameServer.new { |name| :nxdomain | :servfail | :silent | :garbage | [["127.0.0.2"], ttl] }
+#   server = NameServer.new(tcp: ->(name) { … the same }) { |name| :truncated }
 class NameServer
   A = Resolv::DNS::Resource::IN::A
   SOA = Resolv::DNS::Resource::IN::SOA
 
   attr_reader :asked, :port
 
-  def initialize(address = "127.0.0.1", &answers)
+  def initialize(address = "127.0.0.1", tcp: nil, &answers)
     @answers = answers
+    @tcp_answers = tcp
     @asked = Queue.new
-    @socket = UDPSocket.new(address.include?(":") ? :INET6 : :INET)
-    @socket.bind(address, 0)
+    open_sockets(address)
     @port = @socket.addr[1]
-    @thread = Thread.new { serve }
-    @thread.report_on_exception = false
+    @threads = [Thread.new { serve }, Thread.new { serve_tcp if @server }]
+    @threads.each { |thread| thread.report_on_exception = false }
   end
 
   # The names that were asked so far.
@@ -28,11 +29,34 @@ class NameServer
   end
 
   def close
-    @thread.kill.join
+    @threads.each { |thread| thread.kill.join }
     @socket.close
+    @server&.close
   end
 
   private
+
+  # TCP on the same port, if it is wanted.
+  def open_sockets(address)
+    @socket = UDPSocket.new(address.include?(":") ? :INET6 : :INET)
+    @socket.bind(address, 0)
+    @server = TCPServer.new(address, @socket.addr[1]) if @tcp_answers
+  rescue Errno::EADDRINUSE
+    @socket.close
+    retry
+  end
+
+  def serve_tcp
+    loop do
+      client = @server.accept
+      data = client.read(client.read(2).unpack1("n"))
+      question = Resolv::DNS::Message.decode(data)
+      name = question.question.first.first.to_s
+      @asked << "#{name} over TCP"
+      reply(question, name, @tcp_answers.call(name), client)
+      client.close unless @tcp_answers.call(name) == :silent
+    end
+  end
 
   def serve
     loop do
@@ -54,6 +78,8 @@ class NameServer
     when :looped then return send_bytes([question.id, 0x8180, 1, 1, 0, 0].pack("n6") + "\xc0\x0c\0\1\0\1".b * 2, from)
     when :other_name then send_answer(message_for(question.id, "evil.example"), ["127.0.0.2"], 60, from) && return
     when :other_id then send_answer(message_for(question.id ^ 1, name), ["127.0.0.2"], 60, from) && return
+    when :truncated then return send_bytes([question.id, 0x8380, 1, 1, 0, 0].pack("n6") + question.encode.byteslice(12..) + "\xc0\x0c\0\1".b, from)
+    when :giant then return send_answer(message, ["127.0.0.2"] * 3000, 60, from)
     when :nxdomain then message.rcode = 3
     when :servfail then message.rcode = 2
     when :soa
@@ -78,6 +104,8 @@ class NameServer
   end
 
   def send_bytes(bytes, from)
+    return from.write([bytes.bytesize].pack("n"), bytes) if from.is_a?(TCPSocket)
+
     @socket.send(bytes, 0, from[3], from[1])
   end
 end

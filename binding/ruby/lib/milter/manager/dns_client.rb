@@ -3,6 +3,7 @@
 require "io/wait"
 require "resolv"
 require "socket"
+require "milter/manager/dns_over_tcp"
 
 module Milter
   module Manager
@@ -124,7 +125,8 @@ module Milter
           data, from = @socket.recvfrom_nonblock(PACKET_MAX, exception: false)
           return nil if data == :wait_readable
 
-          take(data) if @servers.any? { |server| same?(mapped(server), from) }
+          server = @servers.find { |each| same?(mapped(each), from) }
+          take(data, server) if server
           true
         rescue SystemCallError
           nil
@@ -135,7 +137,9 @@ module Milter
         end
 
         # Anything but an answer to a question of ours is ignored.
-        def take(data)
+        def take(data, server)
+          return ask_again(data.unpack1("n"), server) if truncated?(data)
+
           message = Resolv::DNS::Message.decode(data)
           question = @questions[message.id]
           return unless question && message.qr == 1 && answers?(message, question.name)
@@ -148,6 +152,22 @@ module Milter
           end
         rescue Resolv::DNS::DecodeError, ArgumentError, EncodingError
           nil
+        end
+
+        # An answer that is longer than its packet.
+        def truncated?(data)
+          data.bytesize >= 12 && (data.getbyte(2) & 0x82) == 0x82
+        end
+
+        # Over TCP; the others' answers wait meanwhile, so it may take no longer than a turn.
+        def ask_again(id, server)
+          question = @questions[id] or return
+          data = DNSOverTCP.ask(server, packet(id, question.name), [@interval, @deadline - now].min)
+          if data && !truncated?(data)
+            take(data, server)
+          else
+            refuse(id, question, Answer.new([], 0, "the answer is truncated, and TCP to #{server.ip_address} fails"))
+          end
         end
 
         def answers?(message, name)
