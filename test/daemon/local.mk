@@ -1,5 +1,14 @@
 # test/daemon - the real program: its processes, files and configuration
-DAEMON_TESTS = test/daemon/test-accounts test/daemon/test-conditions test/daemon/test-config test/daemon/test-explain \
+
+# Accounts from outside
+ACCOUNT_TESTS = \
+	test/daemon/test-account-faults \
+	test/daemon/test-account-recipes \
+	test/daemon/test-accounts
+TESTS += $(ACCOUNT_TESTS)
+EXTRA_DIST += $(ACCOUNT_TESTS) test/daemon/asker.rb
+
+DAEMON_TESTS = test/daemon/test-conditions test/daemon/test-config test/daemon/test-explain \
 	test/daemon/test-files \
 	test/daemon/test-language test/daemon/test-presence test/daemon/test-processes \
 	test/daemon/test-recipients \

@@ -54,7 +54,7 @@ module Milter
 
         def define_stoppers(condition)
           condition.description ||= "Apply a milter only to recipients who have chosen it"
-          condition.define_envelope_recipient_stopper { |context, recipient| !apply?(context.name, recipient) }
+          condition.define_recipient_selector { |context, recipient| apply?(context.name, recipient) }
         end
 
         private

@@ -6,8 +6,11 @@ module Milter
       # A few connections to a server, each for one look-up at a time, opened when needed.
       #
       # A look-up runs in the fiber that asks, or, with a driver that does not cooperate, in a
-      # thread; there it goes on with its connection when nobody waits for it any more.
+      # thread, which gives its connection back by itself: it may end later than who asked.
       class Pool
+        COLLECT_INTERVAL = 1.0 # s
+        RETRY_WITHIN = 1.0     # s in which one knows that a connection was closed long ago
+
         # The right to one connection: given back once, by who has claimed it.
         class Permit
           def initialize(pool)
@@ -34,6 +37,7 @@ module Milter
           @freed = Thread::ConditionVariable.new
           @idle = []
           @n_used = 0
+          @collected_at = 0
         end
 
         # Call the block with a connection.
@@ -41,11 +45,9 @@ module Milter
         # @param limit [Numeric] seconds to wait for one
         def use(size, limit, &block)
           permit = acquire(size, limit)
-          if @driver.threaded?
-            Milter.in_thread { run(permit, &block) }
-          else
-            run(permit, &block)
-          end
+          return run(permit, &block) unless @driver.threaded?
+
+          Milter.in_thread { Thread.handle_interrupt(Threads::Abandoned => :never) { run(permit, &block) } }
         ensure
           permit&.abandon
         end
@@ -93,19 +95,42 @@ module Milter
         # A connection that was left lying may have been closed by the server: then a new one.
         def work(&block)
           connection = @mutex.synchronize { @idle.pop }
-          return try(@driver.connect, &block) unless connection
+          return try(open, &block) unless connection
 
+          started = now
           begin
             try(connection, &block)
           rescue StandardError
+            raise if now - started > RETRY_WITHIN
+
             drop_idle
-            try(@driver.connect, &block)
+            try(open, &block)
           end
+        end
+
+        # What a thread can be called back from.
+        def interruptible(&block)
+          @driver.threaded? ? Thread.handle_interrupt(Threads::Abandoned => :on_blocking, &block) : yield
+        end
+
+        def open
+          connection = interruptible { @driver.connect }
+        ensure
+          collect unless connection
+        end
+
+        # What drivers had when they could not connect, or were interrupted, they leave to the
+        # garbage collector; of sockets it does not know that they are scarce.
+        def collect
+          return if now - @collected_at < COLLECT_INTERVAL
+
+          @collected_at = now
+          GC.start
         end
 
         # Only what answered is used again.
         def try(connection)
-          result = yield connection
+          result = interruptible { yield connection }
           is_good = true
           result
         ensure
@@ -113,6 +138,7 @@ module Milter
             @mutex.synchronize { @idle << connection }
           else
             end_connection(connection)
+            collect
           end
         end
 

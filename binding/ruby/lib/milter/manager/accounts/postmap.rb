@@ -21,7 +21,7 @@ module Milter
         def threaded? = false
 
         # The pool bounds the processes; there is one for each look-up.
-        def connect; end
+        def connect = true
         def disconnect(_connection); end
 
         private

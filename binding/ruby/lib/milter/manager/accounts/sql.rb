@@ -15,7 +15,6 @@ module Milter
         MARIA = Kind.new("mysql2", "mysql2", "ruby-mysql2")
         KINDS = { "sqlite" => SQLITE, "postgres" => POSTGRES, "postgresql" => POSTGRES, "mysql2" => MARIA,
                   "mysql" => MARIA, "mariadb" => MARIA }.freeze
-        BUSY_INTERVAL = 0.02 # s between two tries at a file that somebody has locked
         COOPERATIVE_PG = Gem::Version.new("1.3")
 
         # @param url [String, Secret] "postgres://user@host/database", "sqlite:path"
@@ -35,13 +34,12 @@ module Milter
         end
 
         def threaded?
-          @kind != POSTGRES || Gem::Version.new(PG::VERSION) < COOPERATIVE_PG
+          @kind == MARIA || (@kind == POSTGRES && Gem::Version.new(PG::VERSION) < COOPERATIVE_PG)
         end
 
         # A Sequel::Database with one connection.
         def connect
-          options = { **limits, **@options, single_threaded: true, keep_reference: false,
-                      after_connect: method(:prepare) }
+          options = { **limits, **@options, single_threaded: true, keep_reference: false }
           return Sequel.connect(@address, options) unless @kind == SQLITE
 
           Sequel.connect(adapter: "sqlite", database: @address, **options)
@@ -78,20 +76,9 @@ module Milter
         def limits
           seconds = [@settings.timeout.ceil, 1].max
           case @kind
-          when SQLITE then { readonly: true, timeout: 0 }
+          when SQLITE then { readonly: true, timeout: (@settings.timeout * 1000).to_i } # see WaitingSQLite
           when MARIA then { connect_timeout: seconds, read_timeout: seconds, write_timeout: seconds }
           else { connect_timeout: seconds }
-          end
-        end
-
-        # SQLite itself would wait with Ruby's lock held.
-        def prepare(connection)
-          return unless @kind == SQLITE
-
-          tries = @settings.timeout / BUSY_INTERVAL
-          connection.busy_handler do |count|
-            sleep BUSY_INTERVAL
-            count < tries
           end
         end
 
