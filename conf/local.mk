@@ -15,10 +15,12 @@ dist_conditions_DATA = \
 	conf/applicable-conditions/size.conf \
 	conf/applicable-conditions/stress.conf \
 	conf/applicable-conditions/trust.conf
-
-install-data-hook:
-	$(MKDIR_P) '$(DESTDIR)$(milterconfdir)/applicable-conditions' \
-		'$(DESTDIR)$(milterconfdir)/defaults'
+defaultsdir = $(milterconfdir)/defaults
+dist_defaults_DATA = \
+	conf/defaults/debian.conf \
+	conf/defaults/freebsd.conf \
+	conf/defaults/pkgsrc.conf \
+	conf/defaults/redhat.conf
 
 uninstall-hook:
 	-rmdir '$(DESTDIR)$(milterconfdir)/applicable-conditions' \

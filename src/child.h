@@ -18,6 +18,9 @@ G_BEGIN_DECLS
 #define MM_CHILD_READING_TIMEOUT 7.0
 #define MM_CHILD_END_OF_MESSAGE_TIMEOUT 297.0
 
+/* How origins of values begin that detection found, and no operator set. */
+#define MM_ORIGIN_DETECTED "detected:"
+
 /* What a condition says of a child at a step; also what it says when it fails
  * (condition.fallback).  In order of severity. */
 typedef enum {

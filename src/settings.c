@@ -202,6 +202,21 @@ finish_child(MmChild *child, guint index, GError **error)
     return child->endpoint != NULL;
 }
 
+/* Whether a child that cannot be used may be left out: where detection found its socket, the
+ * operator may know nothing of it. */
+static gboolean
+leave_out(MmSettings *settings, MmChild *child, GError **error)
+{
+    const char *origin = mm_item_origin(mm_item_find(MM_SCOPE_CHILD, "connection_spec"), child);
+
+    if (!origin || !g_str_has_prefix(origin, MM_ORIGIN_DETECTED))
+        return FALSE;
+    mm_settings_note(settings, "%s; it is left out", (*error)->message);
+    g_clear_error(error);
+    child->enabled = FALSE;
+    return TRUE;
+}
+
 /* Tell of values that were set and are not used. */
 static void
 note_unused(MmSettings *settings, gboolean is_child, gconstpointer target)
@@ -216,7 +231,7 @@ note_unused(MmSettings *settings, gboolean is_child, gconstpointer target)
             (item->scope == MM_SCOPE_CHILD) != is_child)
             continue;
         origin = mm_item_origin(item, target);
-        if (!origin)
+        if (!origin || g_str_has_prefix(origin, MM_ORIGIN_DETECTED))
             continue;
         value = mm_item_get(item, target);
         initial = mm_item_initial(item);
@@ -250,8 +265,10 @@ mm_settings_finish(MmSettings *settings, GError **error)
     for (guint i = 0; i < settings->children->len; i++) {
         MmChild *child = g_ptr_array_index(settings->children, i);
 
-        if (child->enabled && !finish_child(child, index++, error))
+        if (child->enabled && !finish_child(child, index, error) &&
+            !leave_out(settings, child, error))
             return FALSE;
+        index += child->enabled ? 1 : 0;
         note_unused(settings, TRUE, child);
     }
     note_unused(settings, FALSE, settings);

@@ -145,6 +145,7 @@ void mm_settings_order_children(MmSettings *settings, const char *const *names);
 
 /* What can be told only when everything is set: enabled children get their index and
  * endpoint (looking up host names), the max_connections of one worker is worked out.
+ * Detected children without a usable socket are disabled and noted.
  * Errors begin with the "FILE:LINE: " that set the value at fault. */
 gboolean mm_settings_finish(MmSettings *settings, GError **error);
 

@@ -30,6 +30,7 @@ module Milter
       # Evaluate the main file, and with it what it loads.
       def load_main
         evaluate(File.join(@directory, MAIN_FILE))
+        @detect.settle
         settle_conditions
         settle_accounts
         @hooks.settle(manager)
@@ -68,13 +69,14 @@ module Milter
       # Define a child, or amend the one of that name.
       def define_milter(name)
         name = check_name("define_milter", name)
+        @detect.touch(name)
         Native.define_child(name, Source.here)
         yield ChildSettings.new(name, @conditions) if block_given?
       end
 
       def remove_milter(name)
         name = check_name("remove_milter", name)
-        return if Native.remove_child(name)
+        return if Native.remove_child(name) || @detect.absent?(name)
 
         raise ConfigurationError,
               "remove_milter: there is no milter \"#{name}\"; #{known(defined_milters)}"

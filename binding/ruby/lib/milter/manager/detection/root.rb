@@ -12,8 +12,8 @@ module Milter
         SIZE_MAX = 1024 * 1024
         LINKS_MAX = 40
 
-        # Paths that were asked for, there or not: what to watch for changes.
-        attr_reader :asked
+        # Below these, what is there changes all the time.
+        VOLATILE = %r{\A/(?:run(?!/systemd/)|var/(?!db/)|tmp|dev|proc|sys)/}
 
         def initialize(directory = "/")
           @directory = directory == "/" ? "" : directory.chomp("/")
@@ -23,9 +23,21 @@ module Milter
           @real = {}
         end
 
+        # What was asked for, there or not, as outside() has it: what to watch for changes.
+        def watchable
+          @asked.grep_v(VOLATILE).map { |path| outside(path) }
+        end
+
         # The text of a file; nil when there is none.
         def read(path)
-          @asked << path
+          ask(path)
+          peek(path)
+        end
+
+        # The same, for a first look that does not say yet that the file matters.
+        def peek(path)
+          return unless path.start_with?("/")
+
           file = real(path)
           @texts.fetch(file) { @texts[file] = read_file(path, file) }
         end
@@ -39,7 +51,7 @@ module Milter
 
         # Names in a directory, sorted; none when it is not there.
         def entries(path)
-          @asked << path
+          ask(path)
           directory = real(path)
           @entries.fetch(directory) { @entries[directory] = Dir.children(outside(directory)).sort }
         rescue SystemCallError
@@ -76,8 +88,14 @@ module Milter
 
         private
 
+        def ask(path)
+          @asked << path if path.start_with?("/")
+        end
+
         def stat(path)
-          @asked << path
+          return unless path.start_with?("/")
+
+          ask(path)
           File.lstat(outside(real(path)))
         rescue SystemCallError
           nil
@@ -97,6 +115,15 @@ module Milter
         end
 
         def resolve(path)
+          directory, name = File.split(path)
+          return walk(path) if name == ".." || directory == path
+
+          directory = real(directory).delete_suffix("/")
+          target = read_link("#{directory}/#{name}")
+          target ? walk(File.absolute_path?(target) ? target : "#{directory}/#{target}") : "#{directory}/#{name}"
+        end
+
+        def walk(path)
           rest = path.split("/").reject(&:empty?)
           done = ""
           links = 0
@@ -115,7 +142,7 @@ module Milter
         end
 
         def read_link(path)
-          File.readlink(outside(path))
+          File.symlink?(outside(path)) ? File.readlink(outside(path)) : nil
         rescue SystemCallError
           nil
         end
