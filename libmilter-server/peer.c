@@ -202,6 +202,12 @@ on_connect(MilterConn *conn, gpointer data)
 }
 
 static gboolean
+is_refused(int error)
+{
+    return error == ECONNREFUSED || error == ENOENT;
+}
+
+static gboolean
 may_retry(MilterPeer *peer, int error)
 {
     double next = milter_loop_now(peer->loop) + RETRY_INTERVAL;
@@ -209,8 +215,7 @@ may_retry(MilterPeer *peer, int error)
     /* A unix socket whose queue is full: a busy child, not one that is down. */
     if (error == EAGAIN)
         return next < peer->connect_until;
-    return (error == ECONNREFUSED || error == ENOENT) &&
-           next < MIN(peer->retry_until, peer->connect_until);
+    return is_refused(error) && next < MIN(peer->retry_until, peer->connect_until);
 }
 
 static void
@@ -225,6 +230,9 @@ on_close(MilterConn *conn, MilterCloseReason reason, gpointer data)
     MilterPeer *peer = data;
     g_autofree char *text = NULL;
 
+    if (reason == MILTER_CLOSE_CONNECT && is_refused(milter_conn_errno(conn)) &&
+        peer->handler->on_refused)
+        peer->handler->on_refused(peer, peer->data);
     if (reason == MILTER_CLOSE_CONNECT && may_retry(peer, milter_conn_errno(conn))) {
         milter_conn_free(&peer->conn);
         milter_timer_start(&peer->retry, RETRY_INTERVAL);
@@ -286,6 +294,12 @@ milter_peer_new(MilterLoop *loop, const MilterEndpoint *endpoint, const MilterOp
     milter_timer_start(&peer->timer, connect_timeout);
     start_connecting(peer);
     return peer;
+}
+
+void
+milter_peer_retry(MilterPeer *peer, double seconds)
+{
+    peer->retry_until = milter_loop_now(peer->loop) + seconds;
 }
 
 void

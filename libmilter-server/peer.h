@@ -38,6 +38,9 @@ typedef struct {
     void (*on_edit)(MilterPeer *peer, const MilterFrame *frame, gpointer data);
     /* SMFIR_PROGRESS. */
     void (*on_progress)(MilterPeer *peer, gpointer data);
+    /* Nobody listens at the endpoint, or its socket file is not there; at every attempt.  May be
+     * NULL. */
+    void (*on_refused)(MilterPeer *peer, gpointer data);
     /* What was queued has gone out, after milter_peer_is_full() was TRUE. */
     void (*on_drained)(MilterPeer *peer, gpointer data);
     /* The peer is over; once.  CAUSE is for a log line. */
@@ -52,6 +55,8 @@ MilterPeer *milter_peer_new(MilterLoop *loop, const MilterEndpoint *endpoint,
                             const MilterOption *offer, double connect_timeout,
                             double reply_timeout, double retry_for,
                             const MilterPeerHandler *handler, gpointer data);
+/* Go on trying to connect for SECONDS from now. */
+void milter_peer_retry(MilterPeer *peer, double seconds);
 /* Closes at once what is not sent; NULL is fine; clears the pointer. */
 void milter_peer_free(MilterPeer **peer_p);
 

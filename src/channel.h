@@ -29,6 +29,8 @@ typedef enum {
     MM_MESSAGE_LEAVE = 'Q', /* leave now */
     /* worker to generation */
     MM_MESSAGE_READY = 'R', /* sessions are accepted */
+    /* worker to generation to supervisor */
+    MM_MESSAGE_LAUNCH = 'X', /* text: name of the child that is to be started */
 } MmMessageKind;
 
 typedef struct {

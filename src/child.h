@@ -53,5 +53,9 @@ typedef struct {
 MmChild *mm_child_new(const char *name);
 void mm_child_free(MmChild *child);
 
+/* milter.command with milter.command_options as an argument vector, split as a shell would;
+ * NULL with ERROR when a quote is not closed, or nothing is there. */
+char **mm_child_command(const MmChild *child, GError **error);
+
 G_END_DECLS
 #endif

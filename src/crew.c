@@ -26,6 +26,7 @@ typedef struct {
     pid_t pid;          /* 0 while there is none */
     int pidfd, channel; /* -1 while there is none; owned */
     gboolean is_ready;  /* it said so */
+    gboolean is_mute;   /* its end of the channel is closed */
     gint64 changed_at;  /* when it was started, or when it shall be, µs */
 } Seat;
 
@@ -138,7 +139,7 @@ start_worker(Crew *crew, Seat *seat)
     seat->pid = pid;
     seat->pidfd = mm_process_open(pid);
     seat->channel = ends[0];
-    seat->is_ready = FALSE;
+    seat->is_ready = seat->is_mute = FALSE;
     seat->changed_at = g_get_monotonic_time();
 }
 
@@ -224,12 +225,21 @@ on_worker(Crew *crew, Seat *seat)
 {
     MmMessage message;
 
-    /* A closed channel means that it ends: its pidfd tells. */
-    if (mm_channel_receive(seat->channel, FALSE, &message) != MM_CHANNEL_MESSAGE)
+    switch (mm_channel_receive(seat->channel, FALSE, &message)) {
+    case MM_CHANNEL_NOTHING:
         return;
+    case MM_CHANNEL_CLOSED:
+        /* It ends: its pidfd tells. */
+        seat->is_mute = TRUE;
+        return;
+    case MM_CHANNEL_MESSAGE:
+        break;
+    }
     if (message.fd >= 0)
         close(message.fd);
     seat->is_ready |= message.kind == MM_MESSAGE_READY;
+    if (message.kind == MM_MESSAGE_LAUNCH && crew->channel >= 0)
+        mm_channel_send(crew->channel, MM_MESSAGE_LAUNCH, message.text, -1);
 }
 
 static void
@@ -277,8 +287,7 @@ wait_for_events(Crew *crew)
         struct pollfd *polls = crew->polls + 2 + 2 * i;
 
         polls[0] = (struct pollfd){ .fd = seat->pidfd, .events = POLLIN };
-        /* Once it is ready a worker says nothing more, and its end is told by the other. */
-        polls[1] = (struct pollfd){ .fd = seat->is_ready ? -1 : seat->channel, .events = POLLIN };
+        polls[1] = (struct pollfd){ .fd = seat->is_mute ? -1 : seat->channel, .events = POLLIN };
         if (seat->pid == 0 && !crew->is_draining)
             crew->timeout_ms =
                 MIN(crew->timeout_ms, MAX(0, (int)((seat->changed_at - now) / 1000) + 1));

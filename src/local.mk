@@ -25,6 +25,8 @@ libmm_la_SOURCES = \
 	src/explain.h \
 	src/generation.c \
 	src/generation.h \
+	src/launcher.c \
+	src/launcher.h \
 	src/listener.c \
 	src/listener.h \
 	src/logfile.c \
@@ -61,6 +63,7 @@ libmm_la_SOURCES = \
 	src/shadow.c \
 	src/show-config.c \
 	src/show-config.h \
+	src/startup.c \
 	src/stats.c \
 	src/stats.h \
 	src/summary.c \

@@ -199,6 +199,14 @@ mm_manager_set_presence(MmManager *manager, MmPresence *presence)
 }
 
 void
+mm_manager_set_launch(MmManager *manager, void (*launch)(const char *name, gpointer data),
+                      gpointer data)
+{
+    manager->host.launch = launch;
+    manager->host.launch_data = data;
+}
+
+void
 mm_manager_set_maintenance(MmManager *manager, void (*maintain)(void))
 {
     manager->maintain = maintain;

@@ -30,6 +30,10 @@ void mm_manager_set_conditions(MmManager *manager, MmConditions *conditions);
 /* Look after the clients of sessions to come with PRESENCE (borrowed, attached). */
 void mm_manager_set_presence(MmManager *manager, MmPresence *presence);
 
+/* Ask LAUNCH to start children that do not run. */
+void mm_manager_set_launch(MmManager *manager, void (*launch)(const char *name, gpointer data),
+                           gpointer data);
+
 /* Call MAINTAIN after every manager.maintenance_interval finished sessions. */
 void mm_manager_set_maintenance(MmManager *manager, void (*maintain)(void));
 

@@ -135,7 +135,7 @@ on_negotiated(MilterPeer *peer, gpointer data)
     MmChildMemory *memory = &relay->host->memories[member->child->index];
 
     member->state = MM_MEMBER_ACTIVE;
-    memory->has_answered = TRUE;
+    mm_startup_note_answer(member);
     if (member->shadow) {
         milter_option_clear(&memory->option);
         milter_option_copy(&memory->option, milter_peer_option(peer));
@@ -305,6 +305,12 @@ on_progress(MilterPeer *peer, gpointer data)
 }
 
 static void
+on_refused(MilterPeer *peer, gpointer data)
+{
+    mm_startup_on_refused(data);
+}
+
+static void
 on_drained(MilterPeer *peer, gpointer data)
 {
     mm_relay_advance(((MmMember *)data)->relay);
@@ -337,6 +343,7 @@ static const MilterPeerHandler peer_handler = {
     .on_reply = on_reply,
     .on_edit = on_edit,
     .on_progress = on_progress,
+    .on_refused = on_refused,
     .on_drained = on_drained,
     .on_failed = on_failed,
 };
@@ -357,16 +364,11 @@ void
 mm_member_connect(MmMember *member, double time_left)
 {
     MmHost *host = member->relay->host;
-    const MmChildMemory *memory = &host->memories[member->child->index];
-    double retry_for = 0;
 
-    /* After a start of the whole machine children may need a moment. */
-    if (!memory->has_answered)
-        retry_for = host->started_at + host->settings->startup_grace - milter_loop_now(host->loop);
     member->peer = milter_peer_new(host->loop, member->child->endpoint, &member->relay->offer,
                                    MIN(member->child->connection_timeout, time_left),
                                    MIN(member->child->reading_timeout, time_left),
-                                   MAX(0, retry_for), &peer_handler, member);
+                                   mm_startup_retry_for(member), &peer_handler, member);
     milter_peer_set_write_timeout(member->peer, member->child->writing_timeout);
 }
 

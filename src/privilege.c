@@ -47,10 +47,10 @@ mm_privilege_group(const char *name, gid_t *gid)
     return TRUE;
 }
 
-static struct passwd *
-find_user(const char *name)
+const struct passwd *
+mm_privilege_user(const char *name)
 {
-    struct passwd *user = getpwnam(name);
+    const struct passwd *user = getpwnam(name);
     guint64 number;
 
     if (!user && g_ascii_string_to_unsigned(name, 10, 0, G_MAXINT32, &number, NULL))
@@ -87,7 +87,7 @@ mm_privilege_drop(const MmSettings *settings, GError **error)
     const struct passwd *user = NULL;
     gid_t gid = getgid();
 
-    if (user_name && !(user = find_user(user_name)))
+    if (user_name && !(user = mm_privilege_user(user_name)))
         return refuse(settings, MM_SCOPE_SECURITY, "effective_user", error,
                       "there is no user \"%s\"", user_name);
     if (user)

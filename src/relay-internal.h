@@ -7,6 +7,7 @@
  *   reading.c      how a child reads a version of the message
  *   delivery.c     end of message: edits and the last body to the MTA, in one flush
  *   member.c       a child's part in a session: state, sending, replies, failure
+ *   startup.c      children that do not listen yet
  *   shadow.c       children that only evaluate
  *   condition.c, condition-effect.c   whether children take part, as conditions decide
  *   summary.c      the line that is logged of a message
@@ -341,6 +342,13 @@ void mm_recipient_rewrite_macros(const MmMember *member, MilterBuffer *packet);
 /* summary.c */
 /* What became of the message, as decided at STEP. */
 void mm_summary_log(MmRelay *relay, MilterStep step, const MmVerdict *verdict);
+
+/* startup.c */
+/* Seconds for which a refused connection is tried again. */
+double mm_startup_retry_for(const MmMember *member);
+void mm_startup_note_answer(MmMember *member);
+/* Nobody listens: have it started, if it may be. */
+void mm_startup_on_refused(MmMember *member);
 
 /* shadow.c */
 void mm_shadow_new(MmMember *member);

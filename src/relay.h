@@ -20,6 +20,10 @@ G_BEGIN_DECLS
 /* What a worker remembers of a child across sessions. */
 typedef struct {
     gboolean has_answered;  /* since the start of the worker */
+    double launched_at;     /* loop time at which the supervisor was asked to start it, 0: not
+                               since it last answered */
+    double asked_at;        /* the same, for the last time */
+    guint n_launches;       /* graces since it last answered */
     double warned_at;       /* loop time of the last warning about its fallback, 0 for never */
     guint n_silent;         /* failures since then that were not logged as a warning */
     gboolean has_option;    /* OPTION is what it negotiated last */
@@ -35,6 +39,9 @@ typedef struct {
     double started_at;        /* loop time */
     MmChildMemory *memories;  /* by MmChild.index */
     struct _MmConditions *conditions; /* NULL when no child has any */
+    /* Have the child of that name started; NULL where nobody can. */
+    void (*launch)(const char *name, gpointer data);
+    gpointer launch_data;
     struct _MmPresence *presence;     /* NULL when nobody looks after clients */
     guint n_sessions;         /* now */
     guint next_tag;           /* number of the next session, for log lines */

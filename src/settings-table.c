@@ -12,9 +12,6 @@
 #define ITEM(scope, name, type, nil, initial, min, max, unit, offset, doc) \
     { MM_SCOPE_##scope, name, MM_TYPE_##type, MM_STANDING_WORKS, nil, initial, min, max, unit, \
       offset, doc }
-#define UNUSED(scope, name, type, nil, initial, offset, doc) \
-    { MM_SCOPE_##scope, name, MM_TYPE_##type, MM_STANDING_UNUSED, nil, initial, 0, 0, NULL, \
-      offset, doc }
 #define LATER(scope, name, initial, doc) \
     { MM_SCOPE_##scope, name, MM_TYPE_ANY, MM_STANDING_LATER, TRUE, initial, 0, 0, NULL, 0, doc }
 #define NO_EFFECT(scope, name, type, nil, initial, max, unit, offset, why) \
@@ -35,8 +32,8 @@ const MmItem mm_items[] = {
     ITEM(PACKAGE, "root", PATH, NOT_NIL, "'/'", 0, 0, NULL, FIELD(package_root),
          "the directory below which detection looks for milters"),
 
-    UNUSED(SECURITY, "privilege_mode", BOOL, NOT_NIL, "false", FIELD(privilege_mode),
-           "whether the supervisor starts milter.command"),
+    ITEM(SECURITY, "privilege_mode", BOOL, NOT_NIL, "false", 0, 0, NULL, FIELD(privilege_mode),
+         "whether the supervisor starts milter.command"),
     ITEM(SECURITY, "effective_user", STRING, NIL, TEXT_OR_NIL(DEFAULT_USER), 0, 0, NULL,
          FIELD(effective_user), "the user that handles the mail; nil: the one who started it"),
     ITEM(SECURITY, "effective_group", STRING, NIL, TEXT_OR_NIL(DEFAULT_GROUP), 0, 0, NULL,
@@ -167,12 +164,12 @@ const MmItem mm_items[] = {
          CHILD_FIELD(evaluation_mode), "whether its verdict and changes are logged and dropped"),
     ITEM(CHILD, "applicable_conditions", NAMES, NOT_NIL, "@as []", 0, 0, NULL,
          CHILD_FIELD(applicable_conditions), "conditions that must all hold, else it is stopped"),
-    UNUSED(CHILD, "command", STRING, NIL, NULL, CHILD_FIELD(command),
-           "program that starts the child"),
-    UNUSED(CHILD, "command_options", COMMAND, NIL, NULL, CHILD_FIELD(command_options),
-           "arguments of the command, a string or an array"),
-    UNUSED(CHILD, "user_name", STRING, NIL, NULL, CHILD_FIELD(user_name),
-           "user that runs the command; nil: root"),
+    ITEM(CHILD, "command", STRING, NIL, NULL, 0, 0, NULL, CHILD_FIELD(command),
+         "program that starts the child"),
+    ITEM(CHILD, "command_options", COMMAND, NIL, NULL, 0, 0, NULL, CHILD_FIELD(command_options),
+         "arguments of the command, a string or an array"),
+    ITEM(CHILD, "user_name", STRING, NIL, NULL, 0, 0, NULL, CHILD_FIELD(user_name),
+         "user that runs the command; nil: root"),
     ITEM(CHILD, "connection_timeout", SECONDS, NOT_NIL, "297.0", 0.01, YEAR, "s",
          CHILD_FIELD(connection_timeout), "how long connecting may take"),
     ITEM(CHILD, "writing_timeout", SECONDS, NOT_NIL, "7.0", 0.01, YEAR, "s",

@@ -51,8 +51,6 @@ typedef enum {
 
 typedef enum {
     MM_STANDING_WORKS,
-    MM_STANDING_UNUSED,   /* kept and shown, but nothing uses it in this version: reported when
-                             it is set to anything but its default */
     MM_STANDING_LATER,    /* a part of the language whose feature this version has not: only
                              the initial value may be set, anything else is an error */
     MM_STANDING_NO_EFFECT, /* meant something in 2.x; checked and shown, reported when it is set

@@ -50,6 +50,35 @@ watched_free(gpointer data)
     g_free(watched);
 }
 
+char **
+mm_child_command(const MmChild *child, GError **error)
+{
+    g_autofree char *line = g_strjoin(" ", child->command, child->command_options, NULL);
+    g_autoptr(GError) wrong = NULL;
+    char **arguments = NULL;
+
+    if (!g_shell_parse_argv(line, NULL, &arguments, &wrong))
+        g_set_error(error, MM_SETTINGS_ERROR, MM_SETTINGS_ERROR_VALUE,
+                    "milter.command and milter.command_options: %s: %s", line, wrong->message);
+    return arguments;
+}
+
+/* What may be started must be something that can be. */
+static gboolean
+check_command(const MmChild *child, GError **error)
+{
+    const char *name = child->command_options ? "command_options" : "command";
+    const char *origin = mm_item_origin(mm_item_find(MM_SCOPE_CHILD, name), child);
+    g_auto(GStrv) arguments = NULL;
+
+    if (!child->command)
+        return TRUE;
+    arguments = mm_child_command(child, error);
+    if (!arguments)
+        g_prefix_error(error, "%s: milter \"%s\": ", origin ? origin : "?", child->name);
+    return arguments != NULL;
+}
+
 MmSettings *
 mm_settings_new(void)
 {
@@ -199,7 +228,7 @@ finish_child(MmChild *child, guint index, GError **error)
     if (!child->endpoint)
         g_prefix_error(error, "%s: milter \"%s\": connection_spec: ", origin ? origin : "?",
                        child->name);
-    return child->endpoint != NULL;
+    return child->endpoint && check_command(child, error);
 }
 
 /* Whether a child that cannot be used may be left out: where detection found its socket, the
@@ -227,7 +256,7 @@ note_unused(MmSettings *settings, gboolean is_child, gconstpointer target)
         g_autofree char *given = NULL, *usual = NULL;
         const char *origin;
 
-        if ((item->standing != MM_STANDING_UNUSED && item->standing != MM_STANDING_NO_EFFECT) ||
+        if (item->standing != MM_STANDING_NO_EFFECT ||
             (item->scope == MM_SCOPE_CHILD) != is_child)
             continue;
         origin = mm_item_origin(item, target);
@@ -239,12 +268,8 @@ note_unused(MmSettings *settings, gboolean is_child, gconstpointer target)
         usual = mm_value_literal(initial, item->type);
         if (strcmp(given, usual) == 0)
             continue;
-        if (item->standing == MM_STANDING_NO_EFFECT)
-            mm_settings_note(settings, "%s: %s.%s has no effect: %s", origin,
-                             mm_scope_name(item->scope), item->name, item->doc);
-        else
-            mm_settings_note(settings, "%s: %s.%s is kept, but not used in this version", origin,
-                             mm_scope_name(item->scope), item->name);
+        mm_settings_note(settings, "%s: %s.%s has no effect: %s", origin,
+                         mm_scope_name(item->scope), item->name, item->doc);
     }
 }
 

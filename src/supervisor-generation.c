@@ -208,6 +208,18 @@ on_loaded(MmGeneration *generation)
     mm_daemonize_ready();
 }
 
+/* Of one that leaves we no longer have the settings. */
+static void
+on_launch(MmGeneration *generation, const char *name)
+{
+    MmSupervisor *supervisor = generation->parent;
+    const MmSettings *settings =
+        generation == supervisor->current ? supervisor->settings : generation->settings;
+
+    if (settings && !supervisor->is_stopping)
+        mm_launcher_start(supervisor->launcher, settings, name);
+}
+
 static void
 on_message(struct ev_loop *ev, ev_io *watch, int events)
 {
@@ -228,7 +240,9 @@ on_message(struct ev_loop *ev, ev_io *watch, int events)
         mm_supervisor_add_worker(generation, &message);
         return;
     }
-    if (generation != generation->parent->pending)
+    if (message.kind == MM_MESSAGE_LAUNCH)
+        on_launch(generation, message.text);
+    else if (generation != generation->parent->pending)
         milter_debug("generation=%u said %c", generation->serial, message.kind);
     else if (message.kind == MM_MESSAGE_SETTINGS)
         on_settings(generation, message.fd);

@@ -8,6 +8,7 @@
 #include "libmilter-core/loop.h"
 #include "src/channel.h"
 #include "src/generation.h"
+#include "src/launcher.h"
 #include "src/listener.h"
 #include "src/options.h"
 #include "src/stats.h"
@@ -82,6 +83,7 @@ struct _MmSupervisor {
     guint n_failures;  /* generations in a row that ended by themselves */
     MilterTimer kill;  /* after the second signal */
 
+    MmLauncher *launcher; /* starts children; owned */
     MilterTimer watch;    /* looks at all pulses */
     gint64 watch_at;      /* µs, when it is to fire */
     guint n_times_watched; /* in a row, without being late */

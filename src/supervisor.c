@@ -156,7 +156,8 @@ reap_orphans(MmSupervisor *supervisor)
                 info.si_pid)
                 return;
         }
-        (void)waitpid(info.si_pid, NULL, WNOHANG);
+        if (!mm_launcher_reap(supervisor->launcher, info.si_pid))
+            (void)waitpid(info.si_pid, NULL, WNOHANG);
     }
 }
 
@@ -196,6 +197,7 @@ init(MmSupervisor *supervisor)
     supervisor->generations = g_ptr_array_new_with_free_func((GDestroyNotify)mm_generation_free);
     supervisor->workers = g_ptr_array_new_with_free_func((GDestroyNotify)mm_worker_record_free);
     mm_totals_init(&supervisor->totals);
+    supervisor->launcher = mm_launcher_new();
     supervisor->files = mm_watch_new(supervisor->loop, on_files_changed, supervisor);
     milter_timer_init(&supervisor->retry, supervisor->loop, on_retry, supervisor);
     milter_timer_init(&supervisor->kill, supervisor->loop, on_kill, supervisor);
@@ -226,6 +228,7 @@ clear(MmSupervisor *supervisor)
     g_free(supervisor->pid_file);
     mm_settings_free(&supervisor->settings);
     mm_totals_clear(&supervisor->totals);
+    mm_launcher_free(&supervisor->launcher);
     milter_loop_free(&supervisor->loop);
 }
 

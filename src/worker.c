@@ -118,6 +118,17 @@ on_beat(MilterTimer *timer, gpointer data)
     milter_timer_start(timer, BEAT_SECONDS);
 }
 
+/* The supervisor starts it, when the generation has passed this on. */
+static void
+launch(const char *name, gpointer data)
+{
+    Worker *worker = data;
+
+    if (!mm_channel_send(worker->start->channel, MM_MESSAGE_LAUNCH, name, -1))
+        milter_warning("child=%s action=none reason=\"cannot tell the supervisor to start it\"",
+                       name);
+}
+
 static void
 watch_fd(Worker *worker, ev_io *watch, void (*callback)(struct ev_loop *, ev_io *, int), int fd)
 {
@@ -138,6 +149,7 @@ relay(gpointer data)
     worker->loop = milter_loop_new();
     worker->manager =
         mm_manager_new(worker->loop, start->settings, worker->stats, start->listen_fd);
+    mm_manager_set_launch(worker->manager, launch, worker);
     mm_manager_set_maintenance(worker->manager, start->rules->maintain);
     if (worker->conditions) {
         mm_conditions_attach(worker->conditions, worker->loop);

@@ -10,7 +10,7 @@ EXTRA_DIST += $(ACCOUNT_TESTS) test/daemon/asker.rb
 
 DAEMON_TESTS = test/daemon/test-conditions test/daemon/test-config test/daemon/test-explain \
 	test/daemon/test-files \
-	test/daemon/test-language test/daemon/test-presence test/daemon/test-processes \
+	test/daemon/test-language test/daemon/test-launch test/daemon/test-presence test/daemon/test-processes \
 	test/daemon/test-recipients \
 	test/daemon/test-waiting test/daemon/test-watch \
 	test/daemon/test-detect-page
