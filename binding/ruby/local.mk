@@ -12,7 +12,9 @@ libmm_ruby_la_SOURCES = \
 	binding/ruby/gate.c \
 	binding/ruby/gate.h \
 	binding/ruby/native.c \
-	binding/ruby/native.h
+	binding/ruby/native.h \
+	binding/ruby/packets.c \
+	binding/ruby/packets.h
 libmm_ruby_la_CPPFLAGS = $(AM_CPPFLAGS) -DRUBYLIB_DIR='"$(pkgdatadir)/ruby"'
 # Ruby's headers have names that shadow each other, and parameters they do not use.
 libmm_ruby_la_CFLAGS = $(AM_CFLAGS) $(subst -I,-isystem ,$(RUBY_CFLAGS))
@@ -25,6 +27,7 @@ dist_milterruby_DATA = \
 	binding/ruby/lib/milter/manager.rb
 managerrubydir = $(pkgdatadir)/ruby/milter/manager
 dist_managerruby_DATA = \
+	binding/ruby/lib/milter/manager/asking.rb \
 	binding/ruby/lib/milter/manager/child_settings.rb \
 	binding/ruby/lib/milter/manager/condition.rb \
 	binding/ruby/lib/milter/manager/configuration.rb \

@@ -11,6 +11,7 @@
 #include "binding/ruby/convert.h"
 #include "binding/ruby/decide.h"
 #include "binding/ruby/explain.h"
+#include "binding/ruby/packets.h"
 #include "libmilter-core/log.h"
 #include "src/settings-table.h"
 
@@ -323,5 +324,6 @@ mm_native_define(void)
     rb_define_singleton_method(native, "log?", native_logs, 1);
     rb_define_singleton_method(native, "log", native_log, 2);
     mm_decide_define(native);
+    mm_packets_define(native);
     mm_explain_define(native);
 }

@@ -15,9 +15,9 @@ module Milter
         @session = session
         @index = index
         @name = name
-        @own_macros = {}
+        @own_macros = nil # [value, step] by name
         @new_macros = nil
-        forget_message
+        @headers = nil
         watch
       end
 
@@ -36,7 +36,7 @@ module Milter
       end
 
       def own_macros?
-        !@own_macros.empty?
+        !(@own_macros.nil? || @own_macros.empty?)
       end
 
       attr_reader :macros_read
@@ -50,12 +50,12 @@ module Milter
       attr_writer :step
 
       def forget_message
-        @headers = []
-        @own_macros.delete_if { |_, (_, step)| step > 1 }
+        @headers = nil
+        @own_macros&.delete_if { |_, (_, step)| step > 1 }
       end
 
       def take_header(name, value)
-        @headers << [name, value]
+        (@headers ||= []) << [name, value]
       end
 
       # --- for conditions ---
@@ -69,7 +69,7 @@ module Milter
       # Value of a macro of the MTA, or that a condition has set; braces are optional.
       def [](macro)
         @macros_read = true
-        own = @own_macros[bare(macro)]
+        own = @own_macros && @own_macros[bare(macro)]
         own ? own.first : @session.macro(macro)
       end
 
@@ -82,7 +82,7 @@ module Milter
           raise ArgumentError, "#{macro.inspect} cannot be a macro with the value #{value.inspect}"
         end
 
-        @own_macros[name] = [value.freeze, @step]
+        (@own_macros ||= {})[name] = [value.freeze, @step]
         (@new_macros ||= {})[name.length == 1 ? name : "{#{name}}"] = value
       end
 
@@ -121,7 +121,7 @@ module Milter
       # [[name, value], …] that this child has been shown.
       def headers
         @personal = true
-        @headers.dup
+        @headers ? @headers.dup : []
       end
 
       def queue_id = self["i"]
@@ -151,7 +151,7 @@ module Milter
       end
 
       def authenticated?
-        [self["auth_type"], self["auth_authen"]].any? { |value| value && !value.empty? }
+        given?(self["auth_type"]) || given?(self["auth_authen"])
       end
 
       def postfix?
@@ -174,6 +174,10 @@ module Milter
       end
 
       private
+
+      def given?(value)
+        !(value.nil? || value.empty?)
+      end
 
       def bare(macro)
         macro = macro.to_s

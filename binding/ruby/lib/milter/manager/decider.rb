@@ -4,6 +4,8 @@ module Milter
   module Manager
     # Runs in a worker's Ruby thread: takes questions, runs the stoppers in fibers, answers.
     class Decider
+      include Asking
+
       HEADER_STEP = 5
       END_SECONDS = 1.0    # for what is left to unwind when the worker ends
       INSIST_SECONDS = 5.0 # between time limits for what does not end at the first
@@ -21,6 +23,7 @@ module Milter
         @sessions = {}
         @decisions = {}
         @pid = Process.pid
+        @work = proc { |decision| work(decision) }
       end
 
       # Until the worker ends.
@@ -91,34 +94,25 @@ module Milter
         session.n_sessions = n_sessions
         session.seen = seen
         decision = Decision.new(id, session, step, children, limit)
-        decision.items = items && parse(items)
-        @decisions[id] = decision
+        decision.items = items && Native.packets(items)
         @watchdog.start
         work_on(decision)
       end
 
-      # Items of content: [[command, payload], …]
-      def parse(packets)
-        items = []
-        at = 0
-        while at < packets.bytesize
-          size = packets.unpack1("N", offset: at)
-          items << [packets.getbyte(at + 4), packets.byteslice(at + 5, size - 1).freeze]
-          at += 4 + size
-        end
-        items
-      end
-
       # One fiber works on child after child; when it waits, another takes the rest.
       def work_on(decision)
-        @scheduler.start(decision) { work(decision) } while decision.pending?
-        return if decision.done?
-
-        decision.timer = @scheduler.after(decision.limit) { expire(decision) }
+        @scheduler.start(decision, @work) while decision.pending?
       rescue FiberError, NoMemoryError => error
         log(decision, error)
         decision.is_expired = true
         work(decision)
+      ensure
+        await(decision) unless decision.done?
+      end
+
+      def await(decision)
+        @decisions[decision.id] = decision
+        decision.timer = @scheduler.after(decision.limit) { expire(decision) }
       end
 
       def work(decision)
@@ -144,9 +138,10 @@ module Milter
       end
 
       def answer(decision)
-        return unless @decisions.delete(decision.id)
-
-        @scheduler.forget(decision.timer) if decision.timer
+        if decision.timer
+          @decisions.delete(decision.id)
+          @scheduler.forget(decision.timer)
+        end
         Native.answer(decision.id, decision.results, decision.macros)
       end
 
@@ -157,29 +152,42 @@ module Milter
       # --- one child ---
 
       def result_for(decision, index)
+        stoppers = @children[index].stoppers[decision.step]
+        return decision.common_result if common?(decision, index, stoppers)
+
         context = context(decision.session, index)
         context.step = decision.step
-        stoppers = @children[index].stoppers[decision.step]
         result = decision.items ? content(decision, context, stoppers) : envelope(decision, context, stoppers)
         macros = context.take_macros
         decision.set_macros(index, macros) if macros
         result
       end
 
+      # Whether what was decided for another child holds for this one.
+      def common?(decision, index, stoppers)
+        decision.common.equal?(stoppers) &&
+          !(decision.common_reads_macros && decision.session.contexts[index]&.own_macros?)
+      end
+
       def envelope(decision, context, stoppers)
         worst = Decision::APPLY
+        is_common = decision.children.length > 1
+        reads_macros = false
         stoppers.each do |stopper|
-          result = shared(decision, context, stopper)
-          return result if result == Decision::STOP
-
-          worst = result if result > worst
+          answer = shared(decision, context, stopper) if decision.children.length > 1
+          result = answer ? answer.value : ask(decision, context, stopper, arguments_for(decision, stopper))
+          is_common &&= answer&.shareable
+          reads_macros ||= answer&.macros_read
+          worst = result if result > worst || result == Decision::STOP
+          break if result == Decision::STOP
         end
+        decision.set_common(stoppers, worst, reads_macros) if is_common
         worst
       end
 
       def content(decision, context, stoppers)
         worst = Decision::APPLY
-        decision.items.each do |command, payload|
+        decision.items.each_slice(2) do |command, payload|
           if command == HEADER
             name, value = payload.split("\0", -1)
             context.take_header(name, value)
@@ -200,24 +208,24 @@ module Milter
         worst
       end
 
-      # An answer that was computed for another child, if it holds for this one.
+      # The answer to be used for this child: one that was computed for another, if it holds, or
+      # that this child is the first to ask for.  nil: it has to be asked by itself.
       def shared(decision, context, stopper)
         answer = decision.shared[stopper]
-        # What turned out to be that child's own is not waited for.
-        answer = wait_for(answer) if answer && !answer.done && answer.context.shareable?
-        return answer.value if answer&.done && answer.shareable && !(answer.macros_read && context.own_macros?)
-        return ask(decision, context, stopper, arguments_for(decision, stopper)) if answer
+        return compute(decision, context, stopper) unless answer
 
-        answer = decision.shared[stopper] = Decision::Shared.new(context, false)
-        compute(decision, context, stopper, answer)
+        # What turned out to be that child's own is not waited for.
+        wait_for(answer) if !answer.done && answer.context.shareable?
+        answer if answer.done && answer.shareable && !(answer.macros_read && context.own_macros?)
       end
 
-      def compute(decision, context, stopper, answer)
+      def compute(decision, context, stopper)
+        answer = decision.shared[stopper] = Decision::Shared.new(context, false)
         context.watch
         answer.value = ask(decision, context, stopper, arguments_for(decision, stopper))
         answer.shareable = context.shareable?
         answer.macros_read = context.macros_read
-        answer.value
+        answer
       ensure
         answer.done = true
         answer.waiting&.each { |fiber| @scheduler.unblock(nil, fiber) }
@@ -226,55 +234,8 @@ module Milter
       def wait_for(answer)
         (answer.waiting ||= []) << Fiber.current
         @scheduler.block(answer)
-        answer
-      end
-
-      def arguments_for(decision, stopper)
-        session = decision.session
-        case stopper.kind
-        when "connect" then [session.host, session.address]
-        when "helo" then [session.helo]
-        when "envelope_from" then [session.sender]
-        when "envelope_recipient" then [session.recipient]
-        when "envelope" then [session.sender, session.recipients.dup]
-        else []
-        end
-      end
-
-      # --- one block ---
-
-      def ask(decision, context, stopper, arguments)
-        return stopper.fallback if decision.is_expired
-
-        @scheduler.exposed = true
-        result = stopper.block.call(context, *arguments)
-        @scheduler.exposed = false # before this, the watchdog's error is rescued here
-        Process.exit!(0) if Process.pid != @pid # a fork that came back
-        result ? Decision::STOP : Decision::APPLY
-      rescue SessionClosed
-        @scheduler.exposed = false
-        Process.exit!(0) if Process.pid != @pid
-        raise
-      rescue Exception => error # rubocop:disable Lint/RescueException -- whatever users raise
-        @scheduler.exposed = false
-        Process.exit!(1) if Process.pid != @pid
-        fail_with(decision, stopper, error)
-      end
-
-      def fail_with(decision, stopper, error)
-        raise SessionClosed if decision.is_closed
-
-        reason = error.is_a?(ConditionTimeout) ? error.message : Failure.describe(error)
-        # Some have no place, or one in what the block has called.
-        reason = "#{stopper.origin}: #{reason}" unless Failure.located?(error)
-        Logger.error("session=#{decision.session.id} condition=#{stopper.condition.name.dump} " \
-                     "stopper=#{stopper.kind} failed=#{reason.dump} " \
-                     "fallback=#{stopper.condition.fallback}")
-        stopper.fallback
-      end
-
-      def log(decision, error)
-        Logger.error("session=#{decision.session.id} conditions=failed reason=#{Failure.describe(error).dump}")
+      ensure
+        answer.waiting.delete(Fiber.current)
       end
 
       # --- limits and ends ---
@@ -295,7 +256,9 @@ module Milter
       end
 
       def close(id)
-        session = @sessions.delete(id) or return
+        session = @sessions.delete(id)
+        return if session.nil? || @decisions.empty?
+
         @decisions.values.each { |each| cancel(each.id) if each.session.equal?(session) }
       end
 

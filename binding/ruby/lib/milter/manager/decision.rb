@@ -17,11 +17,14 @@ module Milter
       # An answer that may hold for other children.
       Shared = Struct.new(:context, :done, :value, :shareable, :macros_read, :waiting)
 
-      attr_reader :id, :session, :step, :children, :results, :limit, :shared, :macros
+      attr_reader :id, :session, :step, :children, :results, :limit, :macros
       attr_accessor :deadline, :timer, :is_expired, :is_closed, :items
 
+      # The stoppers whose answers hold for every child that has just these, and what they
+      # come to; whether they looked at macros, of which a child may have its own.
+      attr_reader :common, :common_result, :common_reads_macros
+
       def initialize(id, session, step, children, limit)
-        super()
         @id = id
         @session = session
         @step = step
@@ -31,7 +34,7 @@ module Milter
         @results = Array.new(children.length, APPLY)
         @next = 0
         @n_done = 0
-        @shared = {}
+        @shared = nil
         @macros = nil
       end
 
@@ -54,6 +57,17 @@ module Milter
 
       def done?
         @n_done == @children.length
+      end
+
+      # Answers by stopper.
+      def shared
+        @shared ||= {}.compare_by_identity
+      end
+
+      def set_common(stoppers, result, reads_macros)
+        @common = stoppers
+        @common_result = result
+        @common_reads_macros = reads_macros
       end
 
       def set_macros(child, macros)

@@ -22,7 +22,9 @@ module Milter
 
       # TEXT as a regular expression that may have a fixed encoding wants it.
       def self.subject(regexp, text)
-        return text.b unless regexp.fixed_encoding? && regexp.encoding != Encoding::BINARY
+        unless regexp.fixed_encoding? && regexp.encoding != Encoding::BINARY
+          return text.encoding == Encoding::BINARY ? text : text.b
+        end
 
         text.dup.force_encoding(regexp.encoding).scrub("?")
       end

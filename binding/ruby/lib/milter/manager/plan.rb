@@ -28,6 +28,7 @@ module Milter
       def initialize(names, conditions)
         @conditions = conditions
         @made = {}
+        @lists = {}
         @children = names.filter_map do |name|
           next unless Native.get("milter", name, "enabled")
 
@@ -45,11 +46,16 @@ module Milter
         conditions = Native.get("milter", name, "applicable_conditions").map do |condition|
           @conditions.fetch(condition)
         end
-        stoppers = STEPS.map { |kinds| conditions.flat_map { |each| stoppers_of(each, kinds) } }
+        stoppers = STEPS.map { |kinds| list(conditions.flat_map { |each| stoppers_of(each, kinds) }) }
         steps = stoppers.each_index.sum { |step| stoppers[step].empty? ? 0 : 1 << step }
         fallbacks = Array.new(N_STEPS) { |step| (stoppers[step] || []).map(&:fallback).max || 0 }
         Native.set_stoppers(name, steps, fallbacks)
         Child.new(name, stoppers)
+      end
+
+      # The same object for the same stoppers: what children have in common is seen at a glance.
+      def list(stoppers)
+        @lists[stoppers.map(&:object_id)] ||= stoppers.freeze
       end
 
       # One object a block, however many children have it: answers are shared by it.

@@ -14,12 +14,13 @@ module Milter
       # A time limit of timeout_after: raised into whatever of the strand waits then.
       Limit = Struct.new(:task, :strand, :error)
 
+      # Fibers that have nothing to do, kept for the next task.
+      IDLE_MAX = 32
+
       # What runs in fibers for one purpose; a plain one for Fiber.schedule in the loop.
       class Task
-        attr_reader :waits
-
-        def initialize
-          @waits = []
+        def waits
+          @waits ||= []
         end
 
         # Seconds on the monotonic clock until which it may compute; nil: no limit.
@@ -39,6 +40,7 @@ module Milter
         @blocked = {} # Wait by fiber
         @ready = []   # fibers of other threads' doing
         @posted = []  # blocks, the same
+        @idle = []    # fibers
         @task = nil
       end
 
@@ -50,18 +52,18 @@ module Milter
         return nil unless fired
 
         # One by one: an exception from another thread may come in between.
-        @fired.concat(fired)
+        @fired.concat(fired) unless fired.empty?
         fire(*@fired.shift(2)) until @fired.empty?
         resume_ready unless @ready.empty?
         run_posted unless @posted.empty?
         true
       end
 
-      # Run the block in a fiber for TASK until it waits.
-      def start(task, &block)
-        fiber = Fiber.new(blocking: false) { protect(&block) }
-        enter(task, fiber) { fiber.transfer }
-        fiber
+      # Call WORK, or the block, with TASK in a fiber until it waits.
+      def start(task, work = nil, &block)
+        fiber = @idle.pop
+        fiber = Fiber.new(blocking: false) { |first| serve(first) } unless fiber&.alive?
+        enter(task, fiber) { fiber.transfer(work || block) }
       end
 
       # Call the block in SECONDS; an id for Native.unwait through #forget.
@@ -187,6 +189,21 @@ module Milter
       end
 
       private
+
+      # A fiber's life: one piece of work after another, none of which finds traces of another.
+      def serve(work)
+        fiber = Fiber.current
+        while work
+          protect { work.call(@task) }
+          work = nil
+          Thread.current.keys.each { |key| Thread.current[key] = nil }
+          @ready.delete(fiber) unless @ready.empty?
+          break if @idle.length >= IDLE_MAX
+
+          @idle.push(fiber)
+          work = @root.transfer
+        end
+      end
 
       # Suspend until EVENTS or the time; the events, or false.
       def wait(descriptor, events, timeout, blocked = nil)
