@@ -14,6 +14,8 @@ require "milter/manager/groups"
 require "milter/manager/child_settings"
 require "milter/manager/condition"
 require "milter/manager/hooks"
+require "milter/manager/journal"
+require "milter/manager/configuration_dump"
 require "milter/socket_address"
 require "milter/manager/plan"
 require "milter/manager/session"
@@ -56,7 +58,7 @@ module Milter
 
       # What is configured besides settings, for --show-config.
       def dump
-        @configuration.dump_tuning + @configuration.conditions.each_value.map(&:dump).join
+        @configuration.dump
       end
 
       # What --detect prints, and how many problems it names.

@@ -54,17 +54,6 @@ module Milter
         @stoppers.empty?
       end
 
-      # For --show-config: what there is, and where; blocks cannot be shown.
-      def dump
-        lines = ["\ndefine_applicable_condition(#{name.dump}) do |condition| # #{origin}"]
-        lines << "  condition.description = #{description.dump}" if description
-        lines << "  condition.fallback = #{fallback.inspect}" unless fallback == :apply
-        stoppers.each_value do |all|
-          all.each { |stopper| lines << "  # #{stopper.word} # #{stopper.origin}" }
-        end
-        "#{lines.join("\n")}\nend\n"
-      end
-
       def inspect
         "condition #{name.dump}"
       end

@@ -76,8 +76,9 @@ module Milter
       # threshold: score("S25R" => 2, "DNSBL Listed" => 3, threshold: 3); its name.
       def score(threshold:, name: nil, **weights)
         check_weights(weights, threshold)
-        name ||= "score(#{weights.map { |each, weight| "#{each.to_s.dump} => #{weight}" }.join(', ')}, " \
-                 "threshold: #{threshold})"
+        arguments = "#{weights.map { |each, weight| "#{each.to_s.dump} => #{weight}" }.join(', ')}, " \
+                    "threshold: #{threshold}"
+        name = note_combination("score", arguments, name)
         members = weights.map { |each, weight| [condition_named("score", each), weight] }
         make_condition(name, Score.new(members, threshold),
                        "Apply a milter when weights of conditions reach #{threshold}")
@@ -131,9 +132,9 @@ module Milter
         stress.settle(manager.max_connections)
       end
 
-      # For --show-config: what tunes conditions.
-      def dump_tuning
-        (@tunables || []).map(&:dump).reject(&:empty?).map { |text| "\n#{text}" }.join
+      # For --show-config: the objects that tune conditions, in use.
+      def tunables
+        @tunables || []
       end
 
       private
@@ -159,17 +160,23 @@ module Milter
         raise ConfigurationError, "#{word} needs the names of conditions" if conditions.empty?
 
         members = conditions.map { |each| condition_named(word, each) }
-        name ||= "#{word}(#{members.map { |member| member.name.dump }.join(', ')})"
+        name = note_combination(word, members.map { |member| member.name.dump }.join(", "), name)
         make_condition(name, kind.new(members), "Apply a milter where #{word.tr('_', ' ')} hold: " \
                                                 "#{members.map(&:name).join(', ')}")
       end
 
       def make_condition(name, made_of, description)
-        define_applicable_condition(name) do |condition|
-          condition.description = description
-          made_of.define_stoppers(condition)
-        end
+        condition = new_condition(name)
+        condition.description = description
+        made_of.define_stoppers(condition)
+        @conditions[condition.name] = condition
         name.to_s
+      end
+
+      # The name of the condition that WORD(ARGUMENTS) makes.
+      def note_combination(word, arguments, name)
+        journal.add("#{word}(#{arguments}#{", name: #{name.to_s.dump}" if name})")
+        name || "#{word}(#{arguments})"
       end
 
       def condition_named(word, name)

@@ -9,13 +9,14 @@ module Milter
 
       MAIN_FILE = "milter-manager.conf"
 
-      attr_reader :directory, :package, :security, :log, :manager, :controller, :database, :detect,
-                  :conditions, :hooks
+      attr_reader :directory, :journal, :package, :security, :log, :manager, :controller, :database,
+                  :detect, :conditions, :hooks
 
       # @param directory [String] absolute path of the configuration directory
       def initialize(directory)
         @directory = directory
         @hooks = Hooks.new
+        @journal = Journal.new
         @conditions = {}
         @package = PackageGroup.new
         @detect = DetectGroup.new(self)
@@ -70,13 +71,18 @@ module Milter
       def define_milter(name)
         name = check_name("define_milter", name)
         @detect.touch(name)
+        journal.add("define_milter(#{name.dump})") unless defined_milters.include?(name)
         Native.define_child(name, Source.here)
         yield ChildSettings.new(name, @conditions) if block_given?
       end
 
       def remove_milter(name)
         name = check_name("remove_milter", name)
-        return if Native.remove_child(name) || @detect.absent?(name)
+        if Native.remove_child(name)
+          journal.add("remove_milter(#{name.dump})")
+          return
+        end
+        return if @detect.absent?(name)
 
         raise ConfigurationError,
               "remove_milter: there is no milter \"#{name}\"; #{known(defined_milters)}"
@@ -88,10 +94,15 @@ module Milter
 
       # Define an applicable condition, or replace the one of that name.
       def define_applicable_condition(name)
-        name = check_name("define_applicable_condition", name)
-        condition = Condition.new(name, Source.here)
+        condition = new_condition(name)
         yield condition if block_given?
-        @conditions[name] = condition
+        journal.add(nil)
+        @conditions[condition.name] = condition
+      end
+
+      # For --show-config: what is no item, as it can be loaded again.
+      def dump
+        ConfigurationDump.new(File.join(@directory, MAIN_FILE), journal, tunables, @conditions.values).text
       end
 
       def inspect
@@ -100,12 +111,17 @@ module Milter
 
       private
 
+      def new_condition(name)
+        Condition.new(check_name("define_applicable_condition", name), Source.here)
+      end
+
       def evaluate(path)
         text = Source.read(path)
         if @loading.include?(path)
           raise ConfigurationError, "load: #{path} is being loaded already"
         end
 
+        journal.add_file(Source.here, path)
         @loading.push(path)
         instance_eval(text, path, 1)
         @loading.pop

@@ -7,6 +7,7 @@ dist_managerruby_DATA += \
 	binding/ruby/lib/milter/manager/condition_language.rb \
 	binding/ruby/lib/milter/manager/condition_state.rb \
 	binding/ruby/lib/milter/manager/conditions.rb \
+	binding/ruby/lib/milter/manager/configuration_dump.rb \
 	binding/ruby/lib/milter/manager/diagnosis.rb \
 	binding/ruby/lib/milter/manager/dns_cache.rb \
 	binding/ruby/lib/milter/manager/dns_client.rb \
@@ -18,6 +19,7 @@ dist_managerruby_DATA += \
 	binding/ruby/lib/milter/manager/explain_report.rb \
 	binding/ruby/lib/milter/manager/explain_row.rb \
 	binding/ruby/lib/milter/manager/explain_trace.rb \
+	binding/ruby/lib/milter/manager/journal.rb \
 	binding/ruby/lib/milter/manager/list_file.rb \
 	binding/ruby/lib/milter/manager/listener.rb \
 	binding/ruby/lib/milter/manager/matcher.rb \
@@ -44,6 +46,7 @@ dist_managerruby_DATA += \
 	binding/ruby/lib/milter/manager/size_range.rb \
 	binding/ruby/lib/milter/manager/socket_spec.rb \
 	binding/ruby/lib/milter/manager/socket_table.rb \
+	binding/ruby/lib/milter/manager/statements.rb \
 	binding/ruby/lib/milter/manager/stress.rb \
 	binding/ruby/lib/milter/manager/trust.rb \
 	binding/ruby/lib/milter/manager/tunable.rb \

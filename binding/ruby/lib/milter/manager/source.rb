@@ -16,11 +16,15 @@ module Milter
           check(File.dirname(path), File.stat(File.dirname(path)))
           File.open(path, "rb") do |file|
             check(path, file.stat)
-            @paths[path] = true
-            file.read.force_encoding(Encoding::UTF_8)
+            @paths[path] = file.read.force_encoding(Encoding::UTF_8)
           end
         rescue SystemCallError => error
           raise ConfigurationError, "cannot read #{path}: #{reason(error)}"
+        end
+
+        # The text of a file that was read.
+        def text(path)
+          @paths.fetch(path)
         end
 
         # Whether PATH was read as configuration.

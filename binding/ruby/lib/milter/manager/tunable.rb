@@ -5,7 +5,8 @@ module Milter
     # An object of the configuration language that tunes a built-in condition: `s25r`,
     # `dnsbl` …  It remembers what was called and where, for --show-config.
     class Tunable
-      # A call as it can be written in a configuration file, and the line that made it.
+      # A call as it can be written in a configuration file, nil where it cannot, and the line
+      # that made it.
       Call = Struct.new(:maker, :origin) do
         def text = maker.call
       end
@@ -16,12 +17,13 @@ module Milter
         @calls = []
       end
 
-      # For --show-config: what was called, each with its origin, after the defaults of what
-      # was not set.  Calls that took a block cannot be written again and are comments.
-      def dump
-        unset = defaults.reject { |item, _| @calls.any? { |call| call.text.start_with?(setting(item)) } }
-        unset.map { |item, value| "#{setting(item)}#{literal(value)} # default\n" }.join +
-          @calls.map { |call| "#{call.text} # #{call.origin}\n" }.join
+      # For --show-config: what was called.
+      attr_reader :calls
+
+      # The same: the defaults of what was not set.
+      def unset
+        defaults.reject { |item, _| @calls.any? { |call| call.text&.start_with?(setting(item)) } }
+                .map { |item, value| "#{setting(item)}#{literal(value)}" }
       end
 
       def inspect
@@ -39,7 +41,7 @@ module Milter
         "#{@word}.#{item} = "
       end
 
-      # Note that METHOD was called with ARGUMENTS; ones that cannot be written become a comment.
+      # Note that METHOD was called with ARGUMENTS.
       def note(method, *arguments)
         @calls << Call.new(-> { call_text(method, arguments) }, Source.here)
       end
@@ -47,19 +49,15 @@ module Milter
       # The same for an assignment; only the last one counts.
       def note_set(item, value)
         prefix = setting(item)
-        @calls.reject! { |call| call.text.start_with?(prefix) }
+        @calls.reject! { |call| call.text&.start_with?(prefix) }
         @calls << Call.new(-> { "#{prefix}#{literal(value)}" }, Source.here)
       end
 
       def call_text(method, arguments)
         texts = arguments.map { |argument| literal(argument) }
-        return comment(method) if texts.include?(nil)
+        return nil if texts.include?(nil)
 
         "#{@word}.#{method}#{texts.empty? ? '' : "(#{texts.join(', ')})"}"
-      end
-
-      def comment(method)
-        "# #{@word}.#{method} { … }"
       end
 
       # VALUE as Ruby source; nil when there is no such text.
@@ -107,7 +105,7 @@ module Milter
       end
 
       def method_missing(name, *)
-        own = self.class.public_instance_methods(false) - %i[dump inspect]
+        own = self.class.public_instance_methods(false) - %i[inspect]
         raise ConfigurationError, "#{@word} has no \"#{name}\"; it has #{own.sort.join(', ')}"
       end
     end
