@@ -71,10 +71,15 @@ send_bytes(Generation *generation, MmMessageKind kind, const char *text, GBytes 
 static gboolean
 report_shown(Generation *generation, GError **error)
 {
-    g_autofree char *conditions = generation->rules->dump();
-    char *text = mm_show_config(generation->settings, conditions);
-    g_autoptr(GBytes) bytes = g_bytes_new_take(text, strlen(text));
+    g_autofree char *conditions =
+        generation->rules->dump(generation->options->with_secrets, error);
+    g_autoptr(GBytes) bytes = NULL;
+    char *text;
 
+    if (!conditions)
+        return FALSE;
+    text = mm_show_config(generation->settings, conditions);
+    bytes = g_bytes_new_take(text, strlen(text));
     return send_bytes(generation, MM_MESSAGE_SHOWN, NULL, bytes, error);
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "src/settings-table.h"
 
@@ -137,6 +138,21 @@ static const GOptionEntry setting_entries[] = {
     G_OPTION_ENTRY_NULL,
 };
 
+/* Passwords are for who can read the files anyway. */
+static gboolean
+may_show_secrets(const MmOptions *options, GError **error)
+{
+    const char *wrong = NULL;
+
+    if (options->with_secrets && options->mode != MM_MODE_SHOW_CONFIG)
+        wrong = "is for --show-config only";
+    else if (options->with_secrets && geteuid() != 0)
+        wrong = "is for root only";
+    if (wrong)
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "--show-secrets %s", wrong);
+    return !wrong;
+}
+
 static gboolean
 parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GError **error)
 {
@@ -147,6 +163,8 @@ parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GErr
           "Directory with milter-manager.conf", "DIR" },
         { "show-config", 0, 0, G_OPTION_ARG_NONE, &show_config, "Print the configuration and exit",
           NULL },
+        { "show-secrets", 0, 0, G_OPTION_ARG_NONE, &options->with_secrets,
+          "With --show-config, by root: print passwords, too", NULL },
         { "check", 0, 0, G_OPTION_ARG_NONE, &check,
           "Load the configuration; exit with 1 and FILE:LINE: reason if it is wrong", NULL },
         { "detect", 0, 0, G_OPTION_ARG_NONE, &detect,
@@ -177,7 +195,7 @@ parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GErr
                     : detect                ? MM_MODE_DETECT
                     : options->explain.file ? MM_MODE_EXPLAIN
                                             : MM_MODE_RUN;
-    if (!mm_explain_check(&options->explain, error))
+    if (!mm_explain_check(&options->explain, error) || !may_show_secrets(options, error))
         return FALSE;
     if (options->json && options->mode != MM_MODE_DETECT && options->mode != MM_MODE_EXPLAIN) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,

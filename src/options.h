@@ -23,6 +23,7 @@ typedef struct {
     gboolean json;        /* with MM_MODE_DETECT and MM_MODE_EXPLAIN: for programs */
     char *config_dir;     /* absolute; owned */
     char *start_dir;      /* where we were started: relative paths of settings are below; owned */
+    gboolean with_secrets; /* --show-secrets */
     MmExplain explain;    /* what to explain in MM_MODE_EXPLAIN */
     GPtrArray *overrides; /* settings given as options, private; owned */
 } MmOptions;

@@ -102,15 +102,12 @@ ruby_rules_load(const char *config_dir, MmSettings *settings, GError **error)
 }
 
 static char *
-ruby_rules_dump(void)
+ruby_rules_dump(gboolean with_secrets, GError **error)
 {
-    g_autoptr(GError) error = NULL;
-    VALUE text;
+    VALUE argument = with_secrets ? Qtrue : Qfalse, text;
 
-    if (!mm_gate_call(manager, "dump", 0, NULL, &text, &error)) {
-        milter_error("cannot show conditions: %s", error->message);
-        return g_strdup("");
-    }
+    if (!mm_gate_call(manager, "dump", 1, &argument, &text, error))
+        return NULL;
     return g_strndup(RSTRING_PTR(text), (gsize)RSTRING_LEN(text));
 }
 

@@ -26,3 +26,9 @@ WAITING_TESTS = \
 	test/daemon/test-waiting-ruby
 TESTS += $(WAITING_TESTS)
 EXTRA_DIST += $(WAITING_TESTS) test/daemon/waiting.rb
+
+# What is configured, as the administrator is told
+SHOWN_TESTS = \
+	test/daemon/test-show-config
+TESTS += $(SHOWN_TESTS)
+EXTRA_DIST += $(SHOWN_TESTS)

@@ -57,7 +57,8 @@ module Milter
       end
 
       # What is configured besides settings, for --show-config.
-      def dump
+      def dump(with_secrets)
+        Secret.are_shown = with_secrets
         @configuration.dump
       end
 

@@ -94,8 +94,7 @@ module Milter
 
       # Of what tunes conditions and was not set.
       def defaults
-        lines = @tunables.flat_map(&:unset).map { |text| "#{text} # default" }
-        lines.empty? ? [] : ["", *lines]
+        @tunables.flat_map(&:unset).map { |text| "#{text} # default" }
       end
 
       # Each condition, in a comment: what its blocks are is above.

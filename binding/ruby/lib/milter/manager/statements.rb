@@ -98,7 +98,7 @@ module Milter
           behind = i + 1 < @all.size ? @all[i + 1].first : @lines.size + 1
           lines = @lines[statement.first - 1...behind - 1]
           kept = statement.last - statement.first + 1
-          lines.pop while lines.size > kept && lines.last.match?(/\A\s*(?:#.*)?\z/)
+          lines.pop while lines.size > kept && lines.last.match?(/\A\s*(?:#.*)?$\s*\z/)
           statement.text = lines.join.chomp
         end
       end
