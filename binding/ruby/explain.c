@@ -239,6 +239,7 @@ describe_body(VALUE argument)
     put(given, "recipients", texts(what->recipients));
     put(given, "macros", texts(what->macros));
     put(given, "mta", mm_convert_text(mm_mta_name(request->settings->mta)));
+    put(given, "split", request->settings->split_recipients ? Qtrue : Qfalse);
     put(given, "limit", DBL2NUM(request->settings->condition_timeout));
     return rb_ary_new_from_args(2, children, given);
 }

@@ -102,7 +102,7 @@ module Milter
         ["", "# condition #{condition.name.dump} # #{condition.origin}",
          *("#   description = #{condition.description.dump}" if condition.description),
          "#   fallback = #{condition.fallback.inspect}",
-         *condition.stoppers.flat_map { |step, all| all.map { |each| "#   define_#{step}_stopper # #{each.origin}" } }]
+         *condition.stoppers.each_value.flat_map { |all| all.map { |each| "#   #{each.word} # #{each.origin}" } }]
       end
     end
   end

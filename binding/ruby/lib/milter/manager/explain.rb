@@ -30,7 +30,7 @@ module Milter
       # report (nil: no recipient was left).
       Outcome = Struct.new(:scope, :step, :row)
 
-      attr_reader :children, :envelope, :mail, :given
+      attr_reader :children, :envelope, :mail, :given, :split
 
       # @param children [Array<Array>] name, index, steps, fallbacks, evaluates, Conditions
       # @param given [Hash] what the command line says
@@ -43,6 +43,7 @@ module Milter
         @facts = "".b
         @seen = 0
         @is_refused = false
+        @split = []
       end
 
       # Run in a thread, which ends the worker that answers.
@@ -86,12 +87,23 @@ module Milter
 
         before = @children.select { |child| child.enabled? && child.outcome.nil? }
         envelope_step("rcpt", @envelope.rcpt(recipient), recipient.first)
-        if @is_refused # only this recipient
-          @is_refused = false
-          @facts << @envelope.packet("-", "")
-          return
-        end
+        refused = @is_refused || split?(before, recipient.first)
+        @is_refused = false
+        return @facts << @envelope.packet("-", "") if refused # only this recipient
+
         before.each { |child| child.n_shown += 1 unless child.hidden.include?(recipient.first) }
+      end
+
+      # With manager.split_recipients: whether other children are shown it than the first one.
+      def split?(children, recipient)
+        return false unless @given["split"]
+
+        shown = children.reject { |child| child.hidden.include?(recipient) || child.evaluates }
+        @first_shown ||= shown
+        return false if shown == @first_shown
+
+        children.each { |child| child.hidden.delete(recipient) }
+        @split << recipient
       end
 
       def without_recipients

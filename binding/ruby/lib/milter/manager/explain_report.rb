@@ -34,7 +34,7 @@ module Milter
       def session
         envelope = @explain.envelope
         { "client_host" => envelope.host, "client_address" => envelope.address, "helo" => envelope.helo,
-          "sender" => envelope.sender, "recipients" => envelope.recipients.map(&:first) }
+          "sender" => envelope.sender, "recipients" => envelope.recipients.map(&:first), "split_recipients" => @explain.split }
       end
 
       def session_lines
@@ -42,7 +42,8 @@ module Milter
         ["mail        #{utf8(mail['file'])}: #{mail['header_fields']} header fields, #{mail['body_bytes']} bytes of body",
          "client      #{told['client_host']} [#{told['client_address']}], HELO #{told['helo']}",
          "sender      #{told['sender']}",
-         "recipients  #{told['recipients'].join(' ')}"]
+         "recipients  #{told['recipients'].join(' ')}",
+         *told["split_recipients"].map { |each| "split       #{each}: 452 4.5.3, in a message of its own" }]
       end
 
       # --- a child ---

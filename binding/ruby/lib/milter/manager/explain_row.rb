@@ -3,7 +3,7 @@
 module Milter
   module Manager
     # A line of what --explain says: a block of a condition, asked for one child at one step.
-    ExplainRow = Struct.new(:step, :recipient, :condition, :kind, :origin, :answer, :asked, :about,
+    ExplainRow = Struct.new(:step, :recipient, :condition, :block, :origin, :answer, :asked, :about,
                             :seconds, :same_as, :failure, :fallback, :inner, keyword_init: true) do
       class << self
         # What was said for CHILD, in the order in which it counts.
@@ -40,7 +40,7 @@ module Milter
           last = entries.last
           failed = entries.reverse.find(&:error)
           fallback = failed && failed.condition.fallback
-          new(step: step, recipient: recipient, condition: last.condition.name, kind: last.kind,
+          new(step: step, recipient: recipient, condition: last.condition.name, block: last.stopper.word,
               origin: last.stopper.origin, answer: answer(recipient, last, fallback), asked: entries.size,
               about: last.about, seconds: is_shared ? 0.0 : entries.sum(&:seconds),
               same_as: is_shared ? last.child : nil, failure: failed && reason(failed.error),
@@ -71,7 +71,7 @@ module Milter
       # For --json.
       def to_h
         { "step" => step, "recipient" => recipient, "condition" => condition,
-          "block" => kind && "define_#{kind}_stopper", "origin" => origin, "answer" => answer,
+          "block" => block, "origin" => origin, "answer" => answer,
           "asked" => asked, "header" => about, "seconds" => seconds.round(6), "same_as" => same_as,
           "failure" => failure, "fallback" => fallback&.to_s,
           "asked_conditions" => inner.empty? ? nil : inner.map(&:to_h) }.compact

@@ -55,7 +55,7 @@ module Milter
 
       def noted(condition, kind, stopper)
         trace = self
-        noted = Condition::Stopper.new(nil, stopper.origin)
+        noted = Condition::Stopper.new(nil, stopper.origin, stopper.word)
         noted.block = proc do |context, *arguments|
           about = kind == "header" ? arguments.first : nil
           entry = Entry.new(context.index, condition, kind, noted, about)
