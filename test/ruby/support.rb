@@ -19,11 +19,15 @@ module Milter
       CHILDREN = {}
       DEFAULTS = { "applicable_conditions" => [], "options" => nil }.freeze
       LINES = []
+      # By scope, as the daemon has them.
+      ITEMS = File.read(File.expand_path("../../src/settings-table.c", __dir__)).scan(/^    [A-Z_]+\(([A-Z]+), "(\w+)"/)
+                  .group_by { |scope, _| scope == "CHILD" ? "milter" : scope.downcase }
+                  .transform_values { |all| all.map(&:last) }.tap { |all| all.default = [] }.freeze
 
       class << self
         def log?(_bit) = true
         def log(_bit, text) = LINES << text
-        def items(_scope) = %w[max_connections applicable_conditions connection_spec enabled n_workers options platform]
+        def items(scope) = ITEMS.fetch(scope)
         def get(scope, child, name) = VALUES[[scope, child, name]] || DEFAULTS.fetch(name, 0)
         def set(scope, child, name, value, _origin) = VALUES[[scope, child, name]] = value
         def nearest(_scope, _name) = "n_workers"

@@ -35,6 +35,7 @@ module Milter
         settle_conditions
         settle_accounts
         @hooks.settle(manager)
+        @children = defined_milters
       end
 
       # What is decided for which child; only while the settings can be read.
@@ -71,7 +72,6 @@ module Milter
       def define_milter(name)
         name = check_name("define_milter", name)
         @detect.touch(name)
-        journal.add("define_milter(#{name.dump})") unless defined_milters.include?(name)
         Native.define_child(name, Source.here)
         yield ChildSettings.new(name, @conditions) if block_given?
       end
@@ -79,7 +79,7 @@ module Milter
       def remove_milter(name)
         name = check_name("remove_milter", name)
         if Native.remove_child(name)
-          journal.add("remove_milter(#{name.dump})")
+          journal.remove(name)
           return
         end
         return if @detect.absent?(name)
@@ -102,7 +102,7 @@ module Milter
 
       # For --show-config: what is no item, as it can be loaded again.
       def dump
-        ConfigurationDump.new(File.join(@directory, MAIN_FILE), journal, tunables, @conditions.values).text
+        ConfigurationDump.new(File.join(@directory, MAIN_FILE), journal, tunables, @children, @conditions.values).text
       end
 
       def inspect

@@ -15,22 +15,29 @@ module Milter
       LOADS = %i[load load_if_exist load_default].freeze
       DETECTION = %i[milter others register].freeze
 
-      # @param files [String] main: the first file
-      def initialize(main, journal, tunables, conditions)
+      # @param main [String] the file that was evaluated first
+      # @param children [Array<String>] names, in order
+      def initialize(main, journal, tunables, children, conditions)
         @main = main
         @journal = journal
         @tunables = tunables
+        @children = children
         @conditions = conditions
         @words = tunables.map { |tunable| tunable.inspect[/\A\w+/].to_sym }
         @done = {}.compare_by_identity
       end
 
       def text
-        [*file(@main), *defaults, *@conditions.flat_map { |condition| description(condition) }]
+        [*children, *file(@main), *defaults, *@conditions.flat_map { |condition| description(condition) }]
           .join("\n").gsub(/\n{3,}/, "\n\n").then { |text| "\n#{Secret.mask(text).strip}\n" }
       end
 
       private
+
+      # All that the statements below may speak of, in their order: what they are comes behind.
+      def children
+        (@children | @journal.removed).map { |name| "define_milter(#{name.dump})" }
+      end
 
       def file(path)
         statements = Statements.new(Source.text(path))
@@ -89,7 +96,8 @@ module Milter
       end
 
       def lines_of(entries)
-        entries.map { |entry| "#{entry.text} # #{entry.origin}" }
+        entries.reject { |entry| @children.any? { |name| entry.text == "remove_milter(#{name.dump})" } }
+               .map { |entry| "#{entry.text} # #{entry.origin}" }
       end
 
       # Of what tunes conditions and was not set.

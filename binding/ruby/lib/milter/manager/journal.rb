@@ -8,15 +8,23 @@ module Milter
       # TEXT: as it can be written again, nil where only its source can.
       Entry = Struct.new(:origin, :text)
 
-      attr_reader :entries, :files
+      # REMOVED: names of children.
+      attr_reader :entries, :files, :removed
 
       def initialize
         @entries = []
+        @removed = []
         @files = {}
       end
 
       def add(text)
         @entries << Entry.new(Source.here, text)
+      end
+
+      # The child NAME was removed.
+      def remove(name)
+        @removed << name
+        add("remove_milter(#{name.dump})")
       end
 
       # FILE was evaluated by a load at ORIGIN.
