@@ -50,7 +50,7 @@ module Milter
       def enclosed(path, locals, lines)
         return lines if lines.none? { |line| line.match?(/^[^#\n]/) }
 
-        ["", "# #{path}:1", "lambda do |; #{locals.join(', ')}|", *lines, "end.call"]
+        ["", "# #{path}:1", "lambda do |; #{locals.join(', ')}|", *lines, "end.call", ""]
       end
 
       def statement(path, statement)
