@@ -18,6 +18,7 @@ test_e2e_milters_scripted_LDADD = $(GLIB_LIBS) $(MILTER_LIBS) -lpthread
 
 # These skip themselves where root, a server or a milter is missing.
 test_e2e_checks = \
+	test/e2e/check-detection \
 	test/e2e/check-harness \
 	test/e2e/check-postfix \
 	test/e2e/check-random-postfix \
@@ -31,6 +32,7 @@ EXTRA_DIST += \
 	$(test_e2e_checks) \
 	$(srcdir)/test/e2e/lib/*.rb \
 	$(srcdir)/test/e2e/scenarios/*.rb \
+	test/e2e/lib/private-machine \
 	test/e2e/packages \
 	test/e2e/run-tests
 

@@ -49,7 +49,6 @@ module Milter
         @configuration = Configuration.new(directory)
         LoadGuard.watch { @configuration.load_main }
         @trace&.install(@configuration.conditions.each_value)
-        @configuration.detect.watch_files
         @plan = @configuration.plan
         @n_workers = @configuration.manager.n_workers
         @limit = @configuration.manager.condition_timeout

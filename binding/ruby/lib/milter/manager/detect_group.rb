@@ -91,14 +91,6 @@ module Milter
         end
       end
 
-      # Have detect.watch look at all that detection read.
-      def watch_files
-        return unless @detection && watch
-
-        root = @detection.root
-        root.asked.each { |path| Native.watch(root.outside(path)) }
-      end
-
       private
 
       def package_options

@@ -38,13 +38,11 @@ module Milter
         # The first Obstacle to connecting to the socket at PATH; nil: there is none.  Raises
         # SystemCallError where this process itself may not look.
         def obstacle(path)
-          return nil if root?
-
-          directory = directories(path).find { |each| !allowed?(File.stat(each), 1) }
+          directory = directories(path).find { |each| !allowed?(File.stat(each), 1) } unless root?
           return denied(directory, "enter", 1) if directory
 
           stat = File.stat(path)
-          allowed?(stat, 2) ? nil : denied(path, "write to", 2)
+          root? || allowed?(stat, 2) ? nil : denied(path, "write to", 2)
         end
 
         private

@@ -56,7 +56,7 @@ module Milter
           entry.obstacle = @account.obstacle(entry.socket.path)
           entry.obstacle ? entry.obstacle.text : "user #{@account.name} may connect"
         rescue Errno::ENOENT
-          "cannot be told: there is no #{entry.socket.path}"
+          nil # that there is none is said already
         rescue SystemCallError
           "cannot be told by this user: run it as root"
         end
