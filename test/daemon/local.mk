@@ -21,6 +21,7 @@ EXTRA_DIST += $(DAEMON_TESTS) test/daemon/conditions.rb test/daemon/harness.rb t
 # What waits, and what goes wrong, in conditions
 WAITING_TESTS = \
 	test/daemon/test-bad-conditions \
+	test/daemon/test-bad-peers \
 	test/daemon/test-waiting-computing \
 	test/daemon/test-waiting-network \
 	test/daemon/test-waiting-ruby
