@@ -28,8 +28,9 @@ __lsan_default_options(void)
 const char *
 __asan_default_options(void)
 {
-    /* A string that is too long for memory is Ruby's NoMemoryError, not the end. */
-    return "detect_stack_use_after_return=0:allocator_may_return_null=1";
+    /* A string that is too long for memory is Ruby's NoMemoryError, not the end.  Threads of Ruby
+     * have signal stacks of their own, which are not to be unmapped. */
+    return "detect_stack_use_after_return=0:allocator_may_return_null=1:use_sigaltstack=0";
 }
 
 /* What a condition's fork leaves behind is a copy of a worker without its other threads, whose

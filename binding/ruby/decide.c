@@ -8,6 +8,8 @@
 #include <malloc.h>
 #include <ruby/thread.h>
 
+#include "binding/ruby/nudge.h"
+
 #define READABLE 1 /* IO::READABLE … */
 #define PRIORITY 2
 #define WRITABLE 4
@@ -195,8 +197,25 @@ free_wait(gpointer data)
 static void *
 run_once(void *argument)
 {
-    ev_run(loop, *(gboolean *)argument ? EVRUN_ONCE : EVRUN_NOWAIT);
+    ev_run(loop, EVRUN_ONCE);
+    mm_nudge_begin();
     return NULL;
+}
+
+/* Whether to give Ruby's lock away and wait.  Where others compute it is hard to get again, so
+ * what is there already is taken first. */
+static gboolean
+shall_wait(void)
+{
+    gboolean has_orders;
+
+    if (!mm_nudge_is_watching())
+        return TRUE;
+    ev_run(loop, EVRUN_NOWAIT);
+    g_mutex_lock(&lock);
+    has_orders = !g_queue_is_empty(&orders);
+    g_mutex_unlock(&lock);
+    return !has_orders && !has_ended && fired->len == 0;
 }
 
 static void
@@ -209,13 +228,14 @@ wake(void *argument)
 static VALUE
 native_poll(VALUE self, VALUE may_wait)
 {
-    gboolean waits_now = RTEST(may_wait);
     VALUE result;
 
-    if (waits_now)
-        rb_thread_call_without_gvl(run_once, &waits_now, wake, NULL);
-    else
-        run_once(&waits_now);
+    if (!RTEST(may_wait)) {
+        ev_run(loop, EVRUN_NOWAIT);
+    } else if (shall_wait()) {
+        rb_thread_call_without_gvl(run_once, NULL, wake, NULL);
+        mm_nudge_end();
+    }
     if (has_ended && fired->len == 0)
         return Qnil;
     result = rb_ary_new_capa((long)fired->len * 2);
@@ -460,6 +480,7 @@ mm_decide_open(int wake_fd)
     ev_io_init(&end_watch, on_end, wake_fd, EV_READ);
     ev_io_start(made, &end_watch);
     has_ended = FALSE;
+    mm_nudge_open();
     g_mutex_lock(&lock);
     loop = made;
     g_mutex_unlock(&lock);
@@ -473,6 +494,7 @@ mm_decide_close(void)
     gpointer question;
     Order *order;
 
+    mm_nudge_close();
     g_hash_table_remove_all(waits);
     g_mutex_lock(&lock);
     loop = NULL;

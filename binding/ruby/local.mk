@@ -13,6 +13,8 @@ libmm_ruby_la_SOURCES = \
 	binding/ruby/gate.h \
 	binding/ruby/native.c \
 	binding/ruby/native.h \
+	binding/ruby/nudge.c \
+	binding/ruby/nudge.h \
 	binding/ruby/packets.c \
 	binding/ruby/packets.h
 libmm_ruby_la_CPPFLAGS = $(AM_CPPFLAGS) -DRUBYLIB_DIR='"$(pkgdatadir)/ruby"'
