@@ -1,4 +1,4 @@
-/* nudge - gets Ruby's lock from threads that compute
+/* nudge.h - gets Ruby's lock from threads that compute
  *
  * A thread of Ruby that computes gives the lock away only every 100 ms.  While the worker's Ruby
  * thread waits for it longer than it should, a thread of ours asks the one that has it to step

@@ -14,10 +14,10 @@ ROUNDS = 3
 FLOOR = 0.01 # s; what a busy machine adds by itself
 
 # CODE: what the condition does.  RELEASE: lets it go on; nil: only the session's end does.
-# ENDS_WITH_SESSION: whether that alone unwinds it.
-Slow = Struct.new(:code, :release, :ends_with_session) do
-  def initialize(code, release = nil, ends_with_session: true)
-    super(code, release, ends_with_session)
+# ENDS_WITH_SESSION: whether that alone unwinds it.  LEAVES_PROCESS: which only the release ends.
+Slow = Struct.new(:code, :release, :ends_with_session, :leaves_process) do
+  def initialize(code, release = nil, ends_with_session: true, leaves_process: false)
+    super(code, release, ends_with_session, leaves_process)
   end
 end
 
@@ -99,6 +99,7 @@ def measure(box, host, slow, others)
     mta.socket.close
     slow.release&.call unless slow.ends_with_session
     wait_for_end(box)
+    slow.release.call if slow.leaves_process
   end
   [median(with), median(without)]
 end
