@@ -30,6 +30,7 @@ EXTRA_DIST += $(WAITING_TESTS) test/daemon/waiting.rb
 
 # What is configured, as the administrator is told
 SHOWN_TESTS = \
+	test/daemon/test-recipes \
 	test/daemon/test-show-config
 TESTS += $(SHOWN_TESTS)
 EXTRA_DIST += $(SHOWN_TESTS)
