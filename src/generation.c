@@ -13,6 +13,7 @@
 #include "libmilter-core/log.h"
 #include "src/channel.h"
 #include "src/crew.h"
+#include "src/environment.h"
 #include "src/logfile.h"
 #include "src/privilege.h"
 #include "src/process.h"
@@ -43,7 +44,7 @@ load(Generation *generation, GError **error)
 
     (void)!chdir(options->start_dir);
     generation->settings = mm_settings_new();
-    if (!generation->rules->start(error))
+    if (!mm_environment_apply(generation->settings, error) || !generation->rules->start(error))
         return FALSE;
     if (options->mode == MM_MODE_EXPLAIN)
         generation->rules->trace();

@@ -23,6 +23,8 @@ libmm_la_SOURCES = \
 	src/dialect.h \
 	src/explain.c \
 	src/explain.h \
+	src/environment.c \
+	src/environment.h \
 	src/generation.c \
 	src/generation.h \
 	src/launcher.c \

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,7 +20,12 @@ static struct {
     gboolean is_socket;
     int n_lost; /* lines since the last that was written; atomic */
     char tag[32];
-} state = { .fd = -1, .tag = "supervisor" };
+    MmLogFormat format;
+} state = {
+    .fd = -1,
+    .tag = "supervisor",
+    .format = { .items = MM_LOG_ITEM_ALL, .syslog_levels = MILTER_LOG_ALL },
+};
 
 static const struct {
     const char *name;
@@ -102,21 +108,72 @@ put(int fd, struct iovec *parts, int n)
     return written >= 0 || errno != EAGAIN;
 }
 
+/* What goes before the text: "TIME NAME[PID] TAG LEVEL: ", of which each part may be missing. */
+static gsize
+put_head(char *head, gsize size, MilterLogLevel level)
+{
+    const guint items = state.format.items;
+    const char *name = (items & MM_LOG_ITEM_NAME) ? " milter-manager" : "";
+    const char *tag = (items & MM_LOG_ITEM_DOMAIN) ? state.tag : "";
+    const char *level_name = (items & MM_LOG_ITEM_LEVEL) ? milter_log_level_name(level) : "";
+    char time_text[48] = "", pid[24] = "";
+    gsize n;
+
+    if (items == 0)
+        return 0;
+    if (items & MM_LOG_ITEM_TIME)
+        put_time(time_text, sizeof(time_text));
+    if (items & MM_LOG_ITEM_PID)
+        g_snprintf(pid, sizeof(pid), "%s[%d]", *name ? "" : " ", (int)getpid());
+    n = (gsize)g_snprintf(head, size, "%s%s%s%s%s%s%s: ", time_text, name, pid, *tag ? " " : "",
+                          tag, *level_name ? " " : "", level_name);
+    /* Without a time the first part brings a blank. */
+    if (*head == ' ')
+        memmove(head, head + 1, n--);
+    return n;
+}
+
+static const char *
+colour_of(MilterLogLevel level)
+{
+    switch (level) {
+    case MILTER_LOG_ERROR:
+        return "\033[1;31m";
+    case MILTER_LOG_WARNING:
+        return "\033[33m";
+    case MILTER_LOG_NOTICE:
+        return "\033[32m";
+    case MILTER_LOG_DEBUG:
+    case MILTER_LOG_TRACE:
+        return "\033[2m";
+    default:
+        return "";
+    }
+}
+
+static gboolean
+is_coloured(int fd)
+{
+    return (state.format.colour & MM_LOG_COLOUR_ALWAYS) ||
+           ((state.format.colour & MM_LOG_COLOUR_TERMINAL) && isatty(fd));
+}
+
 /* FALSE when who reads the log does not keep up: mail does not wait for that. */
 static gboolean
 write_line(int fd, MilterLogLevel level, const char *text)
 {
-    char head[160], time_text[48];
-    struct iovec parts[3];
-    int n;
+    char head[160];
+    const char *colour = is_coloured(fd) ? colour_of(level) : "";
+    const char *end = *colour ? "\033[0m\n" : "\n";
+    gsize n = put_head(head, sizeof(head), level);
+    struct iovec parts[] = {
+        { (char *)colour, strlen(colour) },
+        { head, n },
+        { (char *)text, strlen(text) },
+        { (char *)end, strlen(end) },
+    };
 
-    put_time(time_text, sizeof(time_text));
-    n = g_snprintf(head, sizeof(head), "%s milter-manager[%d] %s %s: ", time_text, (int)getpid(),
-                   state.tag, milter_log_level_name(level));
-    parts[0] = (struct iovec){ head, (gsize)n };
-    parts[1] = (struct iovec){ (char *)text, strlen(text) };
-    parts[2] = (struct iovec){ (char *)"\n", 1 };
-    return put(fd, parts, 3);
+    return put(fd, parts, G_N_ELEMENTS(parts));
 }
 
 static void
@@ -140,7 +197,16 @@ static void
 sink(MilterLogLevel level, const char *line, gpointer data)
 {
     write_or_count(state.fd, level, line);
-    mm_syslog_write(level, state.tag, line);
+    if (state.format.syslog_levels & level)
+        mm_syslog_write(level, state.tag, line);
+    if (state.format.fatal_levels & level)
+        abort();
+}
+
+void
+mm_log_set_format(const MmLogFormat *format)
+{
+    state.format = *format;
 }
 
 /* Standard output as a file of our own: of a pipe or terminal that others hold, too, only
@@ -151,8 +217,7 @@ open_output(void)
     struct stat status;
     int fd = -1;
 
-    if (fstat(STDOUT_FILENO, &status) == 0 &&
-        (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)))
+    if (fstat(STDOUT_FILENO, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)))
         fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
     return fd >= 0 ? fd : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 }

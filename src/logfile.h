@@ -12,6 +12,32 @@
 
 G_BEGIN_DECLS
 
+/* What a line begins with. */
+enum {
+    MM_LOG_ITEM_TIME = 1 << 0,
+    MM_LOG_ITEM_NAME = 1 << 1,
+    MM_LOG_ITEM_PID = 1 << 2,
+    MM_LOG_ITEM_DOMAIN = 1 << 3, /* the tag: which process */
+    MM_LOG_ITEM_LEVEL = 1 << 4,
+    MM_LOG_ITEM_ALL = (1 << 5) - 1,
+};
+
+enum {
+    MM_LOG_COLOUR_NEVER = 0,
+    MM_LOG_COLOUR_TERMINAL = 1 << 0, /* where lines go to one */
+    MM_LOG_COLOUR_ALWAYS = 1 << 1,
+};
+
+typedef struct {
+    guint items;         /* MM_LOG_ITEM_TIME … */
+    guint colour;        /* MM_LOG_COLOUR_NEVER … */
+    guint syslog_levels; /* that go to syslog, too */
+    guint fatal_levels;  /* after a line of which the process aborts */
+} MmLogFormat;
+
+/* How lines look from now on, here and in processes that are forked. */
+void mm_log_set_format(const MmLogFormat *format);
+
 /* The bits of MilterLogLevel that "default|debug" and the like stand for.  The error reads
  * well behind "is not ". */
 gboolean mm_log_levels_parse(const char *text, guint *levels, GError **error);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "src/environment.h"
 #include "src/options.h"
 #include "src/rules.h"
 #include "src/supervisor.h"
@@ -32,11 +33,11 @@ int
 main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    MmOptions options;
+    MmOptions options = { 0 };
     int status;
 
     setlocale(LC_CTYPE, "");
-    if (mm_options_parse(&options, &argc, &argv, &error)) {
+    if (mm_environment_init(&error) && mm_options_parse(&options, &argc, &argv, &error)) {
         status = run(&options);
     } else {
         fprintf(stderr, "milter-manager: %s\n", error->message);

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "src/options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,11 +23,14 @@ static const struct {
 } settable[] = {
     { "--connection-spec", MM_SCOPE_MANAGER, "connection_spec" },
     { "--daemon", MM_SCOPE_MANAGER, "daemon" },
+    { "--event-loop-backend", MM_SCOPE_MANAGER, "event_loop_backend" },
     { "--group-name", MM_SCOPE_SECURITY, "effective_group" },
     { "--log-level", MM_SCOPE_LOG, "level" },
     { "--log-path", MM_SCOPE_LOG, "path" },
+    { "--max-pending-finished-sessions", MM_SCOPE_MANAGER, "max_pending_finished_sessions" },
     { "--n-workers", MM_SCOPE_MANAGER, "n_workers" },
     { "--no-daemon", MM_SCOPE_MANAGER, "daemon" },
+    { "--packet-buffer-size", MM_SCOPE_MANAGER, "packet_buffer_size" },
     { "--pid-file", MM_SCOPE_MANAGER, "pid_file" },
     { "--quiet", MM_SCOPE_LOG, "level" },
     { "--syslog", MM_SCOPE_LOG, "use_syslog" },
@@ -57,7 +61,7 @@ value_of(const MmItem *item, const char *option, const char *text)
         return g_variant_new_string("none");
     if (item->type == MM_TYPE_BOOL)
         return g_variant_new_boolean(strcmp(option, "--no-daemon") != 0);
-    if (item->type == MM_TYPE_UINT &&
+    if ((item->type == MM_TYPE_UINT || item->type == MM_TYPE_SIZE) &&
         g_ascii_string_to_signed(text, 10, G_MININT, G_MAXINT, &number, NULL))
         return g_variant_new_int64(number);
     return g_variant_new_string(text);
@@ -73,6 +77,10 @@ take_setting(const char *name, const char *text, gpointer data, GError **error)
         { "-s", "--connection-spec" }, { "-u", "--user-name" }, { "-g", "--group-name" },
         { "-v", "--verbose" },         { "-q", "--quiet" },     { "--user", "--user-name" },
         { "--group", "--group-name" },
+        /* Names are looked for first, then numbers. */
+        { "--user-id", "--user-name" },
+        { "--group-id", "--group-name" },
+        { "--socket-group-name", "--unix-socket-group" },
     };
     MmOptions *options = data;
 
@@ -135,6 +143,12 @@ static const GOptionEntry setting_entries[] = {
     SETTING("quiet", 'q', "Log nothing", NULL),
     HIDDEN("user"),
     HIDDEN("group"),
+    HIDDEN("user-id"),
+    HIDDEN("group-id"),
+    HIDDEN("socket-group-name"),
+    HIDDEN("event-loop-backend"),
+    HIDDEN("packet-buffer-size"),
+    HIDDEN("max-pending-finished-sessions"),
     G_OPTION_ENTRY_NULL,
 };
 
@@ -151,6 +165,17 @@ may_show_secrets(const MmOptions *options, GError **error)
     if (wrong)
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "--show-secrets %s", wrong);
     return !wrong;
+}
+
+/* GOptionArgFunc: 2.x's name for the part of --help that is everything here. */
+static gboolean
+print_help(const char *name, const char *text, gpointer data, GError **error)
+{
+    MmOptions *options = data;
+    g_autofree char *help = g_option_context_get_help(options->context, TRUE, NULL);
+
+    fputs(help, stdout);
+    exit(EXIT_SUCCESS);
 }
 
 static gboolean
@@ -174,6 +199,8 @@ parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GErr
         { "json", 0, 0, G_OPTION_ARG_NONE, &options->json,
           "With --detect or --explain: answer in JSON", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version and exit", NULL },
+        { "help-milter", 0, G_OPTION_FLAG_HIDDEN | G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK,
+          (gpointer)print_help, NULL, NULL },
         G_OPTION_ENTRY_NULL,
     };
     GOptionGroup *group = g_option_group_new("settings", NULL, NULL, options, NULL);
@@ -217,6 +244,7 @@ mm_options_parse(MmOptions *options, int *argc, char ***argv, GError **error)
 
     *options =
         (MmOptions){ .overrides = g_ptr_array_new_with_free_func((GDestroyNotify)override_free) };
+    options->context = context;
     g_option_context_set_summary(context, "One milter for the MTA, many milters for the manager.");
     return parse(options, context, argc, argv, error);
 }
@@ -235,8 +263,9 @@ mm_options_apply(const MmOptions *options, MmSettings *settings, GError **error)
 {
     for (guint i = 0; i < options->overrides->len; i++) {
         const Override *override = g_ptr_array_index(options->overrides, i);
+        g_autofree char *origin = g_strconcat("command line ", override->option, NULL);
 
-        if (!mm_item_set(override->item, settings, override->value, override->option, error)) {
+        if (!mm_item_set(override->item, settings, override->value, origin, error)) {
             g_prefix_error(error, "%s: ", override->option);
             return FALSE;
         }

@@ -25,6 +25,7 @@ typedef struct {
     char *start_dir;      /* where we were started: relative paths of settings are below; owned */
     gboolean with_secrets; /* --show-secrets */
     MmExplain explain;    /* what to explain in MM_MODE_EXPLAIN */
+    GOptionContext *context; /* while it is being parsed */
     GPtrArray *overrides; /* settings given as options, private; owned */
 } MmOptions;
 
