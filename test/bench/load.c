@@ -67,6 +67,7 @@ static int n_idle;
 static int n_headers = 10;
 static int header_size = 60;
 static int body_size = 2048;
+static char *host;
 static char *expected_header;
 static char *expected_final;
 
@@ -432,6 +433,7 @@ parse_options(int argc, char **argv)
         { "headers", 0, 0, G_OPTION_ARG_INT, &n_headers, "Headers of a message (10)", "N" },
         { "header-size", 0, 0, G_OPTION_ARG_INT, &header_size, "Bytes of a value (60)", "N" },
         { "body", 0, 0, G_OPTION_ARG_INT, &body_size, "Bytes of the body (2048)", "N" },
+        { "host", 0, 0, G_OPTION_ARG_STRING, &host, "The client's name", "NAME" },
         { "expect-header", 0, 0, G_OPTION_ARG_STRING, &expected_header,
           "Each message must get this header added, once", "NAME" },
         { "expect-final", 0, 0, G_OPTION_ARG_STRING, &expected_final,
@@ -447,6 +449,8 @@ parse_options(int argc, char **argv)
     if (connect_spec == NULL || argc != 1 || n_slots < 1 || n_messages < 1 || per_session < 1 ||
         n_idle < 0 || n_headers < 0 || header_size < 1 || body_size < 0)
         bench_die("want --connect and counts above 0; see --help");
+    if (host == NULL)
+        host = g_strdup("client.example.org");
     if (expected_final == NULL)
         expected_final = g_strdup("c");
 }
@@ -462,7 +466,7 @@ main(int argc, char **argv)
 
     bench_raise_descriptor_limit((guint)n + 64);
     write_size = bench_is_unix(connect_spec) ? UNIX_WRITE_SIZE : TCP_WRITE_SIZE;
-    shape = (MailShape){ (guint)n_headers, (guint)header_size, (gsize)body_size };
+    shape = (MailShape){ (guint)n_headers, (guint)header_size, (gsize)body_size, host };
     offer = plan_offer();
     stopwatch = stopwatch_new((guint)n_messages);
     slots = g_new0(Slot, n);

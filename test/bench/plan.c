@@ -205,11 +205,14 @@ add_body(Builder *builder, gsize size)
 }
 
 static void
-add_connection(Builder *builder)
+add_connection(Builder *builder, const char *host)
 {
-    static const char name[] = "client.example.org\0004\243\120192.0.2.77";
+    static const char address[] = "4\243\120192.0.2.77";
+    g_autoptr(GByteArray) data = g_byte_array_new();
 
-    add_step(builder, SMFIC_CONNECT, name, sizeof(name));
+    g_byte_array_append(data, (const guint8 *)host, (guint)strlen(host) + 1);
+    g_byte_array_append(data, (const guint8 *)address, sizeof(address));
+    add_step(builder, SMFIC_CONNECT, data->data, data->len);
     add_strings(builder, SMFIC_HELO, "client.example.org", NULL);
 }
 
@@ -249,7 +252,7 @@ plan_new(const guint8 *answer, gsize size, const MailShape *shape)
 
     read_answer(&builder, answer, size);
     builder.bursts = plan->open = bursts_new();
-    add_connection(&builder);
+    add_connection(&builder, shape->host);
     plan->open_rest = g_byte_array_new();
     g_byte_array_append(plan->open_rest, builder.unsent->data, builder.unsent->len);
 

@@ -18,6 +18,7 @@ typedef struct {
     guint n_headers;
     guint header_size;          /* bytes of each header's value */
     gsize body_size;
+    const char *host;           /* the client's name */
 } MailShape;
 
 typedef struct {

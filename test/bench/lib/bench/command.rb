@@ -52,7 +52,11 @@ module Bench
     end
 
     def names
-      (Scenarios.list(false) + [Scenarios.header(false)]).map(&:name) + %i[idle many count]
+      scenarios(false).map(&:name) + %i[idle many count]
+    end
+
+    def scenarios(quick)
+      Scenarios.list(quick) + [Scenarios.conditions(quick), Scenarios.header(quick)]
     end
 
     def only(list)
@@ -86,7 +90,8 @@ module Bench
 
     def measure(workshop, tools, report)
       runner = Runner.new(workshop, tools, @options) { |text| progress(text) }
-      scenarios = Scenarios.list(@options[:quick]) + [Scenarios.header(@options[:quick])]
+      scenarios = scenarios(@options[:quick])
+      scenarios.reject! { |scenario| scenario.name == :conditions } unless tools.manager
       unless File.executable?(tools.program('bench-libmilter-child'))
         scenarios.pop
         progress('no libmilter: the filter that adds a header is left out')

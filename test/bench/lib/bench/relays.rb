@@ -87,17 +87,19 @@ module Bench
                 *@children.first(n_children))
     end
 
-    # A manager with the first n children.
-    def add_manager(n_children)
+    # A manager with the first n children, each with these of the shipped conditions.
+    def add_manager(n_children, conditions: [])
       spec = Address.create(@workshop, @transport, 'manager')
-      directory = @workshop.path("manager-#{n_children}")
+      name = "#{conditions.empty? ? 'manager' : 'conditions'}-#{n_children}"
+      directory = @workshop.path(name)
       Dir.mkdir(directory, 0o755)
-      lines = @children.first(n_children).each_with_index.map do |child, i|
-        "define_milter(\"child-#{i + 1}\") { |m| m.connection_spec = #{child.inspect} }\n"
-      end
-      File.write(File.join(directory, 'milter-manager.conf'),
-                 "manager.connection_spec = #{spec.inspect}\nmanager.n_workers = 1\n#{lines.join}")
-      add_relay(:"manager-#{n_children}", spec, @tools.manager, '-c', directory)
+      File.write(File.join(directory, 'milter-manager.conf'), <<~CONF)
+        manager.connection_spec = #{spec.inspect}
+        manager.n_workers = 1
+        #{"load(#{shipped_conditions.inspect})" unless conditions.empty?}
+        #{define_children(n_children, conditions)}
+      CONF
+      add_relay(name.to_sym, spec, @tools.manager, '-c', directory)
     end
 
     def relay(name)
@@ -110,6 +112,17 @@ module Bench
     end
 
     private
+
+    def shipped_conditions
+      File.join(@tools.source, 'conf/applicable-conditions/*.conf')
+    end
+
+    def define_children(n_children, conditions)
+      @children.first(n_children).each_with_index.map do |child, i|
+        "define_milter(\"child-#{i + 1}\") do |m|\n  m.connection_spec = #{child.inspect}\n  " \
+          "m.applicable_conditions = #{conditions.inspect}\nend\n"
+      end.join
+    end
 
     def start_child(options, libmilter)
       spec = Address.create(@workshop, @transport, 'child')

@@ -137,11 +137,18 @@ module Bench
       what = "#{scenario.title}, #{target.relay}: #{FIGURES[target.figure].first}"
       if target.base
         base = rounds[target.base].map { |round| round[target.figure] }
+        return difference(what, target, values, base) if target.more
+
         value = Statistics.paired_ratio(values, base)
         return verdict("#{what} / #{target.base}", value, target.direction, target.limit, 'x')
       end
       unit = FIGURES[target.figure].last
       verdict(what, Statistics.median(values) / unit, target.direction, target.limit / unit, '')
+    end
+
+    def difference(what, target, values, base)
+      value = Statistics.median(values.zip(base).map { |above, below| above - below })
+      verdict("#{what} more than #{target.base}", value, target.direction, target.limit, '')
     end
 
     def verdict(what, value, direction, limit, unit, noise: NOISE)

@@ -25,7 +25,11 @@ module Bench
     private
 
     def with_rig(name)
-      rig = name ? relay_rig(*Scenarios::RIGS.fetch(name)) : libmilter_rig
+      rig = case name
+            when :libmilter then libmilter_rig
+            when :conditions then conditions_rig
+            else relay_rig(*Scenarios::RIGS.fetch(name))
+            end
       yield rig
     ensure
       rig&.close
@@ -35,6 +39,14 @@ module Bench
       rig = Rig.new(@workshop, @tools, transport, child_options: child_options)
       rig.add_haproxy
       [1, 3].each { |n| rig.add_manager(n) } if @tools.manager
+      rig
+    end
+
+    # The same children without and with conditions.
+    def conditions_rig
+      rig = Rig.new(@workshop, @tools, :tcp)
+      rig.add_manager(3)
+      rig.add_manager(3, conditions: ['S25R', 'Remote Network', 'Unauthenticated'])
       rig
     end
 

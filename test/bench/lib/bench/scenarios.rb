@@ -5,10 +5,11 @@ module Bench
   #
   # A target says: this figure of this relay, divided by the base relay's of the
   # same round, is at most (or at least) so much; or is at most so much itself.
-  Target = Struct.new(:relay, :figure, :direction, :limit, :base, keyword_init: true)
+  # With `more` it is what the figure exceeds the base relay's by.
+  Target = Struct.new(:relay, :figure, :direction, :limit, :base, :more, keyword_init: true)
 
   # `load` are options of the load generator.  `rig` names the children: :tcp,
-  # :unix, and with _nr children that negotiate SMFIP_NR_*.
+  # :unix, and with _nr children that negotiate SMFIP_NR_*; or one of Runner's own.
   Scenario = Struct.new(:name, :title, :rig, :load, :targets, :only, keyword_init: true)
 
   # The list of scenarios, for a full or a quick run.
@@ -84,10 +85,22 @@ module Bench
                    targets: at_least(:mib_per_second, 1.0))
     end
 
+    # What conditions cost that let every child take part: a client whose name looks like
+    # an end user's line, from elsewhere, not logged in.
+    def conditions(quick)
+      Scenario.new(name: :conditions, rig: :conditions,
+                   title: 'conditions on three children, 50 sessions, TCP',
+                   load: { sessions: 50, messages: quick ? 1000 : 4000,
+                           host: 'p1234-ipngn5.example.org' },
+                   targets: [Target.new(relay: :'conditions-3', figure: :cpu_ms,
+                                        direction: :at_most, limit: 0.06,
+                                        base: :'manager-3', more: true)])
+    end
+
     # A libmilter child that adds a header: it writes header and verdict apart
     # with Nagle on, and must not cost a delayed acknowledgement.
     def header(quick)
-      Scenario.new(name: :libmilter_header, rig: nil,
+      Scenario.new(name: :libmilter_header, rig: :libmilter,
                    title: 'libmilter child adds a header, one session, TCP',
                    load: { messages: quick ? 20 : 100, expect_header: 'X-Bench' },
                    targets: [Target.new(relay: :'manager-1', figure: :p50_us,
