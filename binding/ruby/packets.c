@@ -4,6 +4,7 @@
 #include "config.h"
 #include "binding/ruby/packets.h"
 
+#include <arpa/inet.h>
 #include <glib.h>
 #include <string.h>
 
@@ -100,9 +101,27 @@ native_macro(VALUE self, VALUE lists, VALUE name)
     return Qnil;
 }
 
+/* ipv4(text) -> the address as a number, or nil */
+static VALUE
+native_ipv4(VALUE self, VALUE text)
+{
+    char copy[INET_ADDRSTRLEN];
+    struct in_addr address;
+
+    StringValue(text);
+    if (RSTRING_LEN(text) >= (long)sizeof(copy) ||
+        memchr(RSTRING_PTR(text), '\0', (gsize)RSTRING_LEN(text)))
+        return Qnil;
+    memcpy(copy, RSTRING_PTR(text), (gsize)RSTRING_LEN(text));
+    copy[RSTRING_LEN(text)] = '\0';
+    RB_GC_GUARD(text);
+    return inet_pton(AF_INET, copy, &address) == 1 ? UINT2NUM(ntohl(address.s_addr)) : Qnil;
+}
+
 void
 mm_packets_define(VALUE native)
 {
     rb_define_singleton_method(native, "packets", native_packets, 1);
     rb_define_singleton_method(native, "macro", native_macro, 2);
+    rb_define_singleton_method(native, "ipv4", native_ipv4, 1);
 }

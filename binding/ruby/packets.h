@@ -1,4 +1,4 @@
-/* packets.h - Ruby functions that read what the MTA sent: packets and macros
+/* packets.h - Ruby functions that read what the MTA sent: packets, macros, addresses
  *
  * For files in binding/ruby/ only. */
 #ifndef MM_PACKETS_H

@@ -74,6 +74,11 @@ module Milter
       LOCAL = %w[127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16].map { |n| IPAddr.new(n) }.freeze
 
       def ipv4? = true
+
+      # IPAddr reads text slowly.
+      def to_ip_address
+        @to_ip_address ||= (number = Manager::Native.ipv4(address)) && IPAddr.new(number, Socket::AF_INET)
+      end
     end
 
     # IPv6: local are the loopback and link-local addresses.
