@@ -230,7 +230,8 @@ native_poll(VALUE self, VALUE may_wait)
 {
     VALUE result;
 
-    if (!RTEST(may_wait)) {
+    /* The end is told once: afterwards there may be nothing to wake up for. */
+    if (!RTEST(may_wait) || has_ended) {
         ev_run(loop, EVRUN_NOWAIT);
     } else if (shall_wait()) {
         rb_thread_call_without_gvl(run_once, NULL, wake, NULL);

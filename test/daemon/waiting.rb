@@ -104,10 +104,19 @@ def measure(box, host, slow, others)
   [median(with), median(without)]
 end
 
+# The block gives p99 with and without.  What blocks fails each time, a machine that is busy does not.
+def compare(what)
+  with = without = nil
+  3.times do
+    with, without = yield
+    puts format("# %<what>s: p99 %<with>.2f ms with, %<without>.2f ms without", what: what, with: with * 1000, without: without * 1000)
+    return if with <= (2 * without) + FLOOR
+  end
+  raise Failed, format("p99 %.1f ms, %.1f ms without", with * 1000, without * 1000)
+end
+
 def try_slow(box, host, slow, others)
-  with, without = measure(box, host, slow, others)
-  puts format("# %<host>s: p99 %<with>.2f ms with, %<without>.2f ms without", host: host, with: with * 1000, without: without * 1000)
-  check(format("p99 %.1f ms, %.1f ms without", with * 1000, without * 1000)) { with <= (2 * without) + FLOOR }
+  compare(host) { measure(box, host, slow, others) }
   return unless slow.release
 
   mta = start_slow(box, host)

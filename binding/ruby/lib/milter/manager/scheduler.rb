@@ -49,10 +49,11 @@ module Milter
       # Wait for whatever comes first, if MAY_WAIT, and let it go on; nil when the worker ends.
       def turn(may_wait)
         fired = Native.poll(may_wait && @ready.empty? && @posted.empty? && @fired.empty?)
-        return nil unless fired
+        # Those that threads have made ready are let go on at the end, too.
+        return nil unless fired || @ready.any? || @posted.any?
 
         # One by one: an exception from another thread may come in between.
-        @fired.concat(fired) unless fired.empty?
+        @fired.concat(fired) if fired && !fired.empty?
         fire(*@fired.shift(2)) until @fired.empty?
         resume_ready unless @ready.empty?
         run_posted unless @posted.empty?

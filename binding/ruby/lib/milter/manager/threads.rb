@@ -45,10 +45,8 @@ module Milter
 
         # In a thread of the pool, which holds Abandoned back elsewhere.
         def run
-          return if @is_over
-
-          @thread = Thread.current
-          @result << call
+          @thread = Thread.current # first, so that #abandon finds it, or is found
+          @result << call unless @is_over
         ensure
           @thread = nil
           Threads.found if @is_lost
