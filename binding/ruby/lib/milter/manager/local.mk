@@ -11,6 +11,7 @@ dist_managerruby_DATA += \
 	binding/ruby/lib/milter/manager/diagnosis.rb \
 	binding/ruby/lib/milter/manager/dns_cache.rb \
 	binding/ruby/lib/milter/manager/dns_client.rb \
+	binding/ruby/lib/milter/manager/dns_over_tcp.rb \
 	binding/ruby/lib/milter/manager/dnsbl.rb \
 	binding/ruby/lib/milter/manager/envelope_address.rb \
 	binding/ruby/lib/milter/manager/explain.rb \
