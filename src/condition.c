@@ -264,6 +264,8 @@ mm_condition_note(MmRelay *relay, const MilterFrame *frame)
     else if (frame->command == SMFIC_MACRO && relay->transaction && relay->next_fact < 0 &&
              (command == SMFIC_MAIL || command == SMFIC_HELO))
         relay->next_fact = relay->facts->len;
+    else if (frame->command != SMFIC_MACRO)
+        relay->next_fact = -1; /* they were for another command after all */
     if (relay->facts->len + frame->size < FACTS_MAX)
         mm_condition_append(relay->facts, frame->command, frame->payload, frame->size);
 }

@@ -143,7 +143,8 @@ mm_reading_chunk_limit(const MmMember *member)
 gboolean
 mm_reading_wants_body(const MmMember *member)
 {
-    return !member->skips_body && milter_peer_wants(member->peer, MILTER_STEP_BODY);
+    return !member->skips_body && member->peer &&
+           milter_peer_wants(member->peer, MILTER_STEP_BODY);
 }
 
 gboolean

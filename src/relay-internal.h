@@ -178,6 +178,7 @@ struct _MmRelay {
     guint8 recipient_rejected : 1; /* the one at hand, by the MTA itself */
     guint8 recipient_deferred : 1; /* the one at hand must come in a message of its own */
     guint8 is_local : 1;    /* the mail does not come by SMTP */
+    guint8 aborts_later : 1; /* an ABORT came while CONNECT or HELO was held */
     guint8 is_over : 1;     /* the session is over; shadows may still work */
     guint8 is_advancing : 1;
     guint8 advance_again : 1;

@@ -199,6 +199,8 @@ end_message(MmRelay *relay, MilterStep step, const MmVerdict *verdict)
                                         mm_verdict_ends_step(verdict->reply, step, relay->mta));
 }
 
+static void take_abort(MmRelay *relay);
+
 static void
 end_step(MmRelay *relay)
 {
@@ -209,6 +211,10 @@ end_step(MmRelay *relay)
     relay->step = MILTER_STEP_NONE;
     relay->payload = NULL;
     g_clear_pointer(&relay->copy, g_free);
+    if (relay->aborts_later) {
+        relay->aborts_later = FALSE;
+        take_abort(relay);
+    }
     if (relay->holds_mta) {
         relay->deadline = 0;
         if (relay->session)
@@ -595,10 +601,8 @@ on_command(MilterSession *session, MilterStep step, const MilterFrame *frame, gb
 }
 
 static void
-on_abort(MilterSession *session, gpointer data)
+take_abort(MmRelay *relay)
 {
-    MmRelay *relay = data;
-
     if (relay->transaction) {
         count(relay, MM_STAT_ABORTED);
         milter_info("session=%u message=%u verdict=none reason=\"aborted by the MTA\"", relay->tag,
@@ -617,6 +621,19 @@ on_abort(MilterSession *session, gpointer data)
     }
     mm_relay_end_transaction(relay, FALSE);
     mm_relay_advance(relay);
+}
+
+static void
+on_abort(MilterSession *session, gpointer data)
+{
+    MmRelay *relay = data;
+
+    /* It is about a message: CONNECT and HELO, at which the MTA did not wait, come first. */
+    if (relay->holds_mta &&
+        (relay->step == MILTER_STEP_CONNECT || relay->step == MILTER_STEP_HELO))
+        relay->aborts_later = TRUE;
+    else
+        take_abort(relay);
 }
 
 /* Another SMTP session on the same connection: everybody starts anew. */
