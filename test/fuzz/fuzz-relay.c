@@ -32,6 +32,8 @@ typedef struct {
     Rig *rig;
     Heard heard[LEDGER_CHILDREN];
     Ledger ledger;
+    guint8 hidden[LEDGER_CHILDREN]; /* recipients that conditions hide from a child: bits */
+    gboolean has_conditions;
     gboolean is_closed; /* the MTA's connection is over */
     gboolean body_began, had_final;
 } Fuzz;
@@ -160,6 +162,16 @@ negotiate(RigChild *child, const MilterFrame *frame)
     rig_answer_continue(child, frame);
 }
 
+static const char *const recipients[] = { "<r@x>", "<r2@x>" };
+
+static void
+check_shown(const RigChild *child, const MilterFrame *frame)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(recipients); i++)
+        if (fuzz->hidden[child->config->index] & (1u << i))
+            g_assert_cmpstr((const char *)frame->payload, !=, recipients[i]);
+}
+
 /* Whether an MTA would say this now to a child that declined some steps. */
 static void
 check_command(const RigChild *child, const MilterFrame *frame)
@@ -172,6 +184,8 @@ check_command(const RigChild *child, const MilterFrame *frame)
     g_assert_true(milter_command_check(frame, NULL));
     if (frame->command == SMFIC_MACRO)
         return;
+    if (frame->command == SMFIC_RCPT)
+        check_shown(child, frame);
     /* A child that declined CONNECT and HELO hears of the session with its MAIL. */
     if (state == MILTER_STATE_BAD && (declined & SMFIP_NOCONNECT))
         state = milter_state_next_declined(MILTER_STATE_HELO, frame->command, declined);
@@ -336,6 +350,8 @@ note_in_ledger(const GByteArray *wire)
     if (frame.command == SMFIC_MAIL)
         ledger_begin(&fuzz->ledger, rig->settings.mta == MM_MTA_SENDMAIL,
                      (rig->agreed.steps & SMFIP_HDR_LEADSPC) != 0, rig->offer.actions);
+    /* The models know of no conditions. */
+    fuzz->ledger.is_sure &= !fuzz->has_conditions;
     ledger_mta_says(&fuzz->ledger, &frame);
 }
 
@@ -595,6 +611,42 @@ configure(void)
     }
 }
 
+/* The end of some inputs says what conditions decide, so that the others mean what they did. */
+static void
+configure_conditions(void)
+{
+    static const MilterStep steps[] = { MILTER_STEP_CONNECT, MILTER_STEP_HELO, MILTER_STEP_MAIL,
+                                        MILTER_STEP_DATA, MILTER_STEP_HEADER, MILTER_STEP_EOH,
+                                        MILTER_STEP_BODY, MILTER_STEP_EOM };
+    Input *input = &fuzz->input;
+    Rig *rig = fuzz->rig;
+    guint n_rules;
+
+    if (!rig->children->len || input->left < 16 || input->data[input->left - 1] % 3)
+        return;
+    fuzz->has_conditions = TRUE;
+    n_rules = 1 + input->data[--input->left] / 3 % 4;
+    rig->settings.split_recipients = input->data[--input->left] & 1;
+    rig->settings.rejected_recipients = (input->data[input->left] & 2) != 0;
+    if (g_getenv("FUZZ_TRACE"))
+        g_printerr("# with conditions\n");
+    for (; n_rules; n_rules--) {
+        guint which = input->data[--input->left];
+        guint kind = input->data[--input->left] % 16;
+        RigChild *child = rig->children->pdata[which % rig->children->len];
+        MmDecision decision = which & 64 ? MM_DECISION_STOP
+                              : which & 32 ? MM_DECISION_TEMPFAIL : MM_DECISION_APPLY;
+
+        if (kind < G_N_ELEMENTS(steps)) {
+            rig_rule(child, steps[kind], NULL, decision, which & 16 ? "x" : NULL, "1");
+            continue;
+        }
+        decision = kind < 14 ? MM_DECISION_STOP : MM_DECISION_TEMPFAIL;
+        rig_rule(child, MILTER_STEP_RCPT, recipients[kind & 1], decision, "{r}", "1");
+        fuzz->hidden[child->config->index] |= (decision == MM_DECISION_STOP) << (kind & 1);
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
 {
@@ -606,6 +658,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
     ledger_init(&run.ledger);
     run.rig = rig_new(next(&run.input, 2) ? MM_MTA_SENDMAIL : MM_MTA_POSTFIX);
     configure();
+    configure_conditions();
     rig_start(run.rig);
     talk();
     message = rig_free(&run.rig);
