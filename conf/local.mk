@@ -21,7 +21,10 @@ dist_defaults_DATA = \
 	conf/defaults/freebsd.conf \
 	conf/defaults/pkgsrc.conf \
 	conf/defaults/redhat.conf
+modelsdir = $(milterconfdir)/models
+dist_models_DATA = conf/models/example.rb
 
 uninstall-hook:
 	-rmdir '$(DESTDIR)$(milterconfdir)/applicable-conditions' \
-		'$(DESTDIR)$(milterconfdir)/defaults' '$(DESTDIR)$(milterconfdir)'
+		'$(DESTDIR)$(milterconfdir)/defaults' '$(DESTDIR)$(milterconfdir)/models' \
+		'$(DESTDIR)$(milterconfdir)'

@@ -79,7 +79,7 @@ report_shown(Generation *generation, GError **error)
 
     if (!conditions)
         return FALSE;
-    text = mm_show_config(generation->settings, conditions);
+    text = mm_show_config(generation->settings, conditions, generation->options->with_secrets);
     bytes = g_bytes_new_take(text, strlen(text));
     return send_bytes(generation, MM_MESSAGE_SHOWN, NULL, bytes, error);
 }

@@ -85,6 +85,8 @@ append_literal(GString *out, GVariant *value, MmType type)
         append_literal(out, inner, type);
     } else if (mm_value_is_nil(value)) {
         g_string_append(out, "nil");
+    } else if (type == MM_TYPE_SECRET) {
+        append_text(out, "***");
     } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_BOOLEAN)) {
         g_string_append(out, g_variant_get_boolean(value) ? "true" : "false");
     } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)) {

@@ -46,6 +46,8 @@ typedef enum {
     MM_TYPE_NAMES,      /* char **: an array of names */
     MM_TYPE_CHOICE,     /* char *: one of the words in UNIT, which "|" joins */
     MM_TYPE_OPTIONS,    /* char *: "name=value,…", also as a hash */
+    MM_TYPE_SECRET,     /* char *: a text that is shown as "***" */
+    MM_TYPE_HASH,       /* GVariant *: a hash with any values */
     MM_TYPE_ANY,        /* nothing is stored: see MmStanding */
 } MmType;
 
@@ -106,7 +108,8 @@ void mm_items_clear(gboolean is_child, gpointer target);
 GVariant *mm_value_nil(void);
 gboolean mm_value_is_nil(GVariant *value);
 
-/* VALUE as a Ruby literal: true, 10, 1.5, "x\n", ["a"], { "k" => 1 }, nil; modes in octal. */
+/* VALUE as a Ruby literal: true, 10, 1.5, "x\n", ["a"], { "k" => 1 }, nil; modes in octal,
+ * secrets as "***". */
 char *mm_value_literal(GVariant *value, MmType type);
 
 G_END_DECLS

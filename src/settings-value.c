@@ -363,6 +363,16 @@ take_options(const MmItem *item, GVariant *value, char **field, GError **error)
 }
 
 static gboolean
+take_hash(const MmItem *item, GVariant *value, GVariant **field, GError **error)
+{
+    if (!g_variant_is_of_type(value, G_VARIANT_TYPE_VARDICT))
+        return refuse(item, value, error, "a hash such as { \"encoding\" => \"utf8mb4\" }");
+    g_clear_pointer(field, g_variant_unref);
+    *field = g_variant_ref(value);
+    return TRUE;
+}
+
+static gboolean
 take_any(const MmItem *item, GVariant *value, GError **error)
 {
     g_autoptr(GVariant) initial = mm_item_initial(item);
@@ -405,6 +415,7 @@ store(const MmItem *item, gpointer field, GVariant *value, GError **error)
     case MM_TYPE_MODE:
         return take_mode(item, value, field, error);
     case MM_TYPE_STRING:
+    case MM_TYPE_SECRET:
     case MM_TYPE_PATH:
         return take_string(item, value, field, error);
     case MM_TYPE_SPEC:
@@ -428,6 +439,8 @@ store(const MmItem *item, gpointer field, GVariant *value, GError **error)
         return take_choice(item, value, field, error);
     case MM_TYPE_OPTIONS:
         return take_options(item, value, field, error);
+    case MM_TYPE_HASH:
+        return take_hash(item, value, field, error);
     case MM_TYPE_ANY:
         return take_any(item, value, error);
     }
@@ -519,11 +532,14 @@ get_field(const MmItem *item, gconstpointer target)
     case MM_TYPE_WORDS:
     case MM_TYPE_CHOICE:
     case MM_TYPE_OPTIONS:
+    case MM_TYPE_SECRET:
     case MM_TYPE_COMMAND: {
         const char *text = *(const char *const *)field;
 
         return text ? g_variant_new_string(text) : mm_value_nil();
     }
+    case MM_TYPE_HASH:
+        return g_variant_ref(*(GVariant *const *)field);
     case MM_TYPE_ANY:
         return mm_item_initial(item);
     }
@@ -593,11 +609,15 @@ mm_items_clear(gboolean is_child, gpointer target)
         case MM_TYPE_WORDS:
         case MM_TYPE_CHOICE:
         case MM_TYPE_OPTIONS:
+        case MM_TYPE_SECRET:
         case MM_TYPE_COMMAND:
             g_clear_pointer((char **)field, g_free);
             break;
         case MM_TYPE_NAMES:
             g_clear_pointer((char ***)field, g_strfreev);
+            break;
+        case MM_TYPE_HASH:
+            g_clear_pointer((GVariant **)field, g_variant_unref);
             break;
         default:
             break;

@@ -104,6 +104,16 @@ typedef struct {
     guint max_pending_finished_sessions;
     char *custom_configuration_directory; /* or NULL */
 
+    /* database.*: kept for what the workers' Ruby does with it */
+    char *database_type;     /* or NULL, as all strings here */
+    char *database_name;
+    char *database_host;
+    guint database_port;     /* 0 = the server's usual one */
+    char *database_path;     /* socket, or SQLite's file */
+    char *database_user;
+    char *database_password;
+    GVariant *database_options; /* a hash; owned */
+
     /* detect.* */
     char **detect_order;      /* names; owned */
     char **detect_both_roles; /* names; owned */

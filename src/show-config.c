@@ -4,51 +4,58 @@
 
 #include "src/settings-table.h"
 
+/* What is being written, and how. */
+typedef struct {
+    GString *out;
+    gboolean with_secrets;
+} Show;
+
 static void
-append_item(GString *out, const char *indent, const MmItem *item, gconstpointer target)
+append_item(Show *show, const char *indent, const MmItem *item, gconstpointer target)
 {
     g_autoptr(GVariant) value = mm_item_get(item, target);
-    g_autofree char *literal = mm_value_literal(value, item->type);
+    MmType type = item->type == MM_TYPE_SECRET && show->with_secrets ? MM_TYPE_STRING : item->type;
+    g_autofree char *literal = mm_value_literal(value, type);
     const char *origin = mm_item_origin(item, target);
 
-    g_string_append_printf(out, "%s%s.%s = %s # %s\n", indent, mm_scope_name(item->scope),
+    g_string_append_printf(show->out, "%s%s.%s = %s # %s\n", indent, mm_scope_name(item->scope),
                            item->name, literal, origin ? origin : "default");
 }
 
 static void
-append_scope(GString *out, const char *indent, MmScope scope, gconstpointer target)
+append_scope(Show *show, const char *indent, MmScope scope, gconstpointer target)
 {
     for (guint i = 0; i < mm_n_items; i++) {
         if (mm_items[i].scope == scope && mm_items[i].type != MM_TYPE_ANY)
-            append_item(out, indent, &mm_items[i], target);
+            append_item(show, indent, &mm_items[i], target);
     }
 }
 
 static void
-append_child(GString *out, const MmChild *child)
+append_child(Show *show, const MmChild *child)
 {
     g_autoptr(GVariant) name = g_variant_ref_sink(g_variant_new_string(child->name));
     g_autofree char *literal = mm_value_literal(name, MM_TYPE_STRING);
 
-    g_string_append_printf(out, "\ndefine_milter(%s) do |milter| # %s\n", literal,
+    g_string_append_printf(show->out, "\ndefine_milter(%s) do |milter| # %s\n", literal,
                            child->origin ? child->origin : "default");
-    append_scope(out, "  ", MM_SCOPE_CHILD, child);
-    g_string_append(out, "end\n");
+    append_scope(show, "  ", MM_SCOPE_CHILD, child);
+    g_string_append(show->out, "end\n");
 }
 
 char *
-mm_show_config(const MmSettings *settings, const char *conditions)
+mm_show_config(const MmSettings *settings, const char *conditions, gboolean with_secrets)
 {
     static const MmScope scopes[] = { MM_SCOPE_PACKAGE, MM_SCOPE_SECURITY, MM_SCOPE_LOG,
-                                      MM_SCOPE_MANAGER, MM_SCOPE_DETECT };
-    GString *out = g_string_new(NULL);
+                                      MM_SCOPE_MANAGER, MM_SCOPE_DATABASE, MM_SCOPE_DETECT };
+    Show show = { g_string_new(NULL), with_secrets };
 
     for (guint i = 0; i < G_N_ELEMENTS(scopes); i++) {
-        g_string_append(out, i > 0 ? "\n" : "");
-        append_scope(out, "", scopes[i], settings);
+        g_string_append(show.out, i > 0 ? "\n" : "");
+        append_scope(&show, "", scopes[i], settings);
     }
-    g_string_append(out, conditions);
+    g_string_append(show.out, conditions);
     for (guint i = 0; i < settings->children->len; i++)
-        append_child(out, g_ptr_array_index(settings->children, i));
-    return g_string_free(out, FALSE);
+        append_child(&show, g_ptr_array_index(settings->children, i));
+    return g_string_free(show.out, FALSE);
 }

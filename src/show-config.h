@@ -9,8 +9,9 @@
 G_BEGIN_DECLS
 
 /* Every item as Ruby, "manager.n_workers = 2 # FILE:LINE" or "# default".  CONDITIONS: text for
- * between the manager's items and the children that use what it defines. */
-char *mm_show_config(const MmSettings *settings, const char *conditions);
+ * between the manager's items and the children that use what it defines.  WITH_SECRETS: passwords
+ * are not hidden. */
+char *mm_show_config(const MmSettings *settings, const char *conditions, gboolean with_secrets);
 
 G_END_DECLS
 #endif

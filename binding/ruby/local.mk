@@ -35,6 +35,8 @@ dist_managerruby_DATA = \
 	binding/ruby/lib/milter/manager/configuration.rb \
 	binding/ruby/lib/milter/manager/connection_checks.rb \
 	binding/ruby/lib/milter/manager/context.rb \
+	binding/ruby/lib/milter/manager/database.rb \
+	binding/ruby/lib/milter/manager/database_fibers.rb \
 	binding/ruby/lib/milter/manager/decider.rb \
 	binding/ruby/lib/milter/manager/decision.rb \
 	binding/ruby/lib/milter/manager/detect_group.rb \
@@ -45,6 +47,7 @@ dist_managerruby_DATA = \
 	binding/ruby/lib/milter/manager/groups.rb \
 	binding/ruby/lib/milter/manager/hooks.rb \
 	binding/ruby/lib/milter/manager/item_group.rb \
+	binding/ruby/lib/milter/manager/library.rb \
 	binding/ruby/lib/milter/manager/load_guard.rb \
 	binding/ruby/lib/milter/manager/maintenance.rb \
 	binding/ruby/lib/milter/manager/plan.rb \

@@ -5,22 +5,23 @@ require_relative "harness"
 require_relative "milter"
 require_relative "servers"
 
-# A manager that looks every recipient up in accounts("staff"), whose sources are SOURCES.
+# A manager that looks every recipient up in accounts("staff"), whose sources are SOURCES, or
+# otherwise by LOOK_UP, with SOURCES before it.
 class Asker
   attr_reader :daemon, :box
 
-  def initialize(box, sources, fallback: ":temporary_failure", workers: 1)
+  ACCOUNTS = 'recipient.start_with?("<ip:") ? accounts("staff")[recipient[4..-2]] : accounts("staff")[recipient]'
+
+  def initialize(box, sources, look_up: nil, fallback: ":temporary_failure", workers: 1)
     @box = box
     @child = Child.new("a")
     box.configure(<<~CONF, workers: workers)
       log.level = "all"
-      accounts("staff") do |source|
-        #{sources}
-      end
+      #{look_up ? sources : "accounts(\"staff\") { |source| #{sources} }"}
       define_applicable_condition("ask") do |condition|
         condition.fallback = #{fallback}
         condition.define_envelope_recipient_stopper do |_context, recipient|
-          found = recipient.start_with?("<ip:") ? accounts("staff")[recipient[4..-2]] : accounts("staff")[recipient]
+          found = #{look_up || ACCOUNTS}
           Milter::Logger.info("recipient=\#{recipient.b.dump} found=\#{found.inspect}")
           found.nil?
         end

@@ -4,7 +4,8 @@
 ACCOUNT_TESTS = \
 	test/daemon/test-account-faults \
 	test/daemon/test-account-recipes \
-	test/daemon/test-accounts
+	test/daemon/test-accounts \
+	test/daemon/test-database
 TESTS += $(ACCOUNT_TESTS)
 EXTRA_DIST += $(ACCOUNT_TESTS) test/daemon/asker.rb
 

@@ -60,7 +60,10 @@ class Server
   def start
     @pid = Process.spawn(*as_user("--pdeathsig", "KILL"), *command, %i[out err] => [path("log"), "a"])
     wait_until("#{self.class}; its log:\n#{log}", START_DEADLINE) do
-      raise Failed, "#{self.class} ended:\n#{log}" if Process.wait(@pid, Process::WNOHANG)
+      if Process.wait(@pid, Process::WNOHANG)
+        @pid = nil
+        raise Failed, "#{self.class} ended:\n#{log}"
+      end
 
       ready?
     end
@@ -83,10 +86,10 @@ class Server
   def kill
     return unless @pid
 
-    signal(:KILL)
+    pids = signal(:KILL)
     Process.wait(@pid)
     @pid = nil
-    wait_until("port #{@port} to be left") { !accepts?(@port) }
+    wait_until("processes of #{self.class} to end") { (pids & Processes.all.reject { |entry| entry.state == "Z" }.map(&:pid)).empty? }
   end
 
   def restart
@@ -119,7 +122,7 @@ class Server
     accepts?(@port)
   end
 
-  # The process and what it has started; a server's workers may have sessions of their own.
+  # To the process and what it has started; a server's workers may have sessions of their own.
   def signal(name)
     entries = Processes.all
     pids = [@pid]

@@ -229,11 +229,11 @@ test_pack(void)
     g_autoptr(GBytes) packed = mm_settings_pack(settings);
     g_autoptr(GError) error = NULL;
     MmSettings *again = mm_settings_unpack(packed, &error);
-    g_autofree char *before = mm_show_config(settings, "");
+    g_autofree char *before = mm_show_config(settings, "", TRUE);
     g_autofree char *after = NULL;
 
     g_assert_no_error(error);
-    after = mm_show_config(again, "");
+    after = mm_show_config(again, "", TRUE);
     g_assert_cmpstr(before, ==, after);
     g_assert_nonnull(strstr(after, "define_milter(\"a \\\"b\\\"\") do |milter| # file:3\n"));
     g_assert_nonnull(strstr(after, "milter.description = \"tab\\t\\#{no} \\x01\" # file:1\n"));

@@ -9,7 +9,7 @@ module Milter
   end
 end
 
-%w[library template key cache pool server table postmap sql ldap redis milters_of_user language].each do |name|
+%w[template key cache pool server table postmap sql ldap redis milters_of_user language].each do |name|
   require "milter/manager/accounts/#{name}"
 end
 

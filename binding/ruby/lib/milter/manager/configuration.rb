@@ -24,7 +24,7 @@ module Milter
         @log = LogGroup.new
         @manager = ManagerGroup.new(@hooks)
         @controller = ControllerGroup.new
-        @database = DatabaseGroup.new
+        @database = DatabaseGroup.new(method(:absolute), method(:find))
         @loading = []
       end
 

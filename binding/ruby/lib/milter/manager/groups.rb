@@ -72,11 +72,5 @@ module Milter
     class ControllerGroup < ItemGroup
       items_of "controller"
     end
-
-    # `database.type` …
-    class DatabaseGroup < ItemGroup
-      items_of "database"
-      not_available :setup, :load_models
-    end
   end
 end

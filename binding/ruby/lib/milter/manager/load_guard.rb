@@ -20,11 +20,22 @@ module Milter
           loading = Thread.current
           @is_active = true
           trace = TracePoint.new(:c_call) do |point|
-            refuse(point) if Thread.current == loading
+            refuse(point) if Thread.current == loading && !@is_lifted
           end
           trace.enable(&block)
         ensure
           @is_active = false
+        end
+
+        # Call the block, in which a library may start threads for itself; they end with it, as
+        # in the workers they would not run.
+        def lift
+          before = Thread.list
+          @is_lifted = true
+          yield
+        ensure
+          @is_lifted = false
+          (Thread.list - before).each(&:kill).each(&:join)
         end
 
         private

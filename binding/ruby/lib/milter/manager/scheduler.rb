@@ -27,7 +27,7 @@ module Milter
         def deadline = nil
       end
 
-      attr_reader :task, :computing_since
+      attr_reader :task, :strand, :computing_since
 
       # Whether code of users computes now: what the watchdog may end.
       attr_accessor :exposed
@@ -38,6 +38,7 @@ module Milter
         @fired = []   # [id, events, …] that happened
         @waits = {}   # by id of Native.wait_for: Wait, Limit or Proc
         @blocked = {} # Wait by fiber
+        @endings = {} # blocks by strand
         @ready = []   # fibers of other threads' doing
         @posted = []  # blocks, the same
         @idle = []    # fibers
@@ -98,6 +99,11 @@ module Milter
         yield
       ensure
         @exposed = false
+      end
+
+      # Call the block when the current strand ends.
+      def at_end(&block)
+        (@endings[@strand] ||= []) << block
       end
 
       # Raise in all fibers of TASK that wait.
@@ -288,6 +294,8 @@ module Milter
       rescue Exception => error # rubocop:disable Lint/RescueException -- whatever users raise
         Process.exit!(1) if Process.pid != @pid
         Logger.error("conditions=failed reason=#{Failure.describe(error).dump}") unless error.is_a?(SessionClosed)
+      ensure
+        @endings.delete(Fiber.current)&.each(&:call) unless @endings.empty?
       end
     end
   end

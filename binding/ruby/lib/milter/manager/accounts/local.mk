@@ -5,7 +5,6 @@ dist_accounts_DATA = \
 	binding/ruby/lib/milter/manager/accounts/key.rb \
 	binding/ruby/lib/milter/manager/accounts/language.rb \
 	binding/ruby/lib/milter/manager/accounts/ldap.rb \
-	binding/ruby/lib/milter/manager/accounts/library.rb \
 	binding/ruby/lib/milter/manager/accounts/milters_of_user.rb \
 	binding/ruby/lib/milter/manager/accounts/pool.rb \
 	binding/ruby/lib/milter/manager/accounts/postmap.rb \

@@ -1,0 +1,107 @@
+# frozen_string_literal: true
+
+module Milter
+  module Manager
+    # ActiveRecord in conditions: it ties a connection to a thread, and its drivers wait by
+    # themselves; but all conditions of a worker are fibers of one thread.  So here a fiber has a
+    # connection of its own until it ends, and what waits is called in a thread.
+    module DatabaseFibers
+      # ActiveRecord::ConnectionAdapters::ConnectionPool
+      module Pool
+        # That of the fiber, in a condition.
+        def connection
+          return super unless Fiber.current_scheduler
+
+          DatabaseFibers.lease(self) { checkout }
+        end
+
+        def active_connection?
+          Fiber.current_scheduler ? DatabaseFibers.leased(self) : super
+        end
+
+        def release_connection(*)
+          Fiber.current_scheduler ? DatabaseFibers.release(self) : super
+        end
+
+        private
+
+        def new_connection
+          Milter.in_thread { super }
+        end
+      end
+
+      # ActiveRecord::ConnectionAdapters::AbstractAdapter, where all statements pass
+      module Adapter
+        def verify!(*)
+          Milter.in_thread { super }
+        end
+
+        # Whether a statement was left while the server worked on it.
+        def interrupted?
+          @is_interrupted == true
+        end
+
+        private
+
+        # The adapter's lock stays with the fiber; only the driver's part is in a thread.
+        def log(*, **)
+          super do |*values|
+            is_over = false
+            Milter.in_thread { yield(*values) }.tap { is_over = true }
+          rescue StandardError
+            is_over = true
+            raise
+          ensure
+            @is_interrupted = true unless is_over
+          end
+        end
+      end
+
+      class << self
+        def install(library)
+          return if @is_installed
+
+          @is_installed = true
+          @leases = {}.compare_by_identity # by strand: connections by pool
+          adapters = library::ConnectionAdapters
+          adapters::ConnectionPool.prepend(Pool)
+          adapters::AbstractAdapter.prepend(Adapter)
+        end
+
+        # The connection of what runs now, given back when that ends.
+        def lease(pool)
+          mine = @leases[strand] ||= start
+          mine[pool] ||= yield
+        end
+
+        def leased(pool)
+          @leases.dig(strand, pool)
+        end
+
+        def release(pool)
+          give_back(pool, @leases[strand]&.delete(pool))
+        end
+
+        private
+
+        def strand
+          Fiber.current_scheduler.strand
+        end
+
+        def start
+          mine = strand
+          Fiber.current_scheduler.at_end { @leases.delete(mine)&.each { |pool, connection| give_back(pool, connection) } }
+          {}.compare_by_identity
+        end
+
+        def give_back(pool, connection)
+          return unless connection
+
+          connection.interrupted? ? connection.throw_away! : pool.checkin(connection)
+        rescue StandardError
+          pool.remove(connection)
+        end
+      end
+    end
+  end
+end
