@@ -16,6 +16,7 @@ module Milter
 
       # @param hooks [Hooks, nil] what else runs in this thread, computing for LIMIT seconds at most
       def initialize(plan, n_workers, hooks = nil, limit = 10)
+        @plan = plan
         @children = plan.children
         @n_workers = n_workers
         @hooks = hooks
@@ -129,6 +130,7 @@ module Milter
           ensure
             decision.finish(position, result)
           end
+          decision.finish_rest(decision.common_result) if decision.common && decision.pending? && all_alike?(decision)
         end
         answer(decision) if decision.done?
       end
@@ -161,6 +163,12 @@ module Milter
         macros = context.take_macros
         decision.set_macros(index, macros) if macros
         result
+      end
+
+      # Whether what was decided for one child holds for all that are asked about.
+      def all_alike?(decision)
+        @plan.uniform?(decision.step) &&
+          !(decision.common_reads_macros && decision.session.contexts.any? { |context| context&.own_macros? })
       end
 
       # Whether what was decided for another child holds for this one.
