@@ -13,6 +13,9 @@ module Milter
       ORIGIN = "detected:"
       SIGN = "-sign"
 
+      # What was registered as a child, by its name (Detection::Candidate).
+      attr_reader :registered
+
       # @param configuration [Configuration]
       def initialize(configuration)
         super()

@@ -7,7 +7,8 @@ module Milter
       class Entry
         # @return [Array<Entry>] the children in their order, then what was found besides
         def self.all(configuration)
-          candidates = configuration.detect.candidates.to_h { |candidate| [candidate.name, candidate] }
+          found = configuration.detect
+          candidates = found.candidates.to_h { |candidate| [candidate.name, candidate] }.merge(found.registered)
           children = configuration.defined_milters.map do |name|
             new(name, candidates.delete(name), Child.new(name))
           end
@@ -54,7 +55,7 @@ module Milter
         # The "FILE:LINE" that says where it listens.
         def spec_origin
           own = @child&.origin("connection_spec")
-          detected? && own_spec? ? @candidate.spec_origin : own || @candidate&.spec_origin
+          detected? && own_spec? ? @candidate.spec_origin : own || @candidate&.spec_origin || "default"
         end
 
         def socket

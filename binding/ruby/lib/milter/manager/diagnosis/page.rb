@@ -65,7 +65,8 @@ module Milter
         end
 
         def conditions(entry)
-          "used only if #{entry.conditions.map(&:dump).join(' and ')}"
+          names = entry.conditions.map { |name| name.include?('"') ? name : name.dump }
+          "used only if #{names.join(' and ')}"
         end
 
         def answer(probe)

@@ -15,10 +15,15 @@ module Milter
 
         # Need => names of conditions that children have.
         def needs
-          used = children.flat_map(&:conditions).uniq.filter_map { |name| @configuration.conditions[name] }
-          used.each_with_object({}) do |condition, all|
+          used = children.flat_map(&:conditions).uniq
+          @configuration.conditions.values_at(*(used | members(used))).compact.each_with_object({}) do |condition, all|
             MTA::ConditionMacros.of(condition).each { |need| (all[need] ||= []) << condition.name }
           end
+        end
+
+        # Conditions that are combined in others: their names are in those of the combinations.
+        def members(names)
+          @configuration.conditions.keys.select { |name| names.any? { |each| each.include?(name.dump) } }
         end
 
         # Where a child asks for macros, the manager asks the MTA for the documented ones, too,
