@@ -252,15 +252,28 @@ module Milter
         return if decision.done?
 
         decision.is_expired = true
-        decision.deadline += Watchdog::UNWIND_SECONDS # else its error would replace this one
-        decision.timer = @scheduler.after(INSIST_SECONDS) { expire(decision) }
+        insist(decision)
         @scheduler.interrupt(decision, ConditionTimeout.new(format("no answer within %.1f s", decision.limit)))
       end
 
       def cancel(id)
-        decision = @decisions[id] or return
+        decision = @decisions[id]
+        return if decision.nil? || decision.is_closed
+
         decision.is_closed = true
+        return if decision.is_expired # it unwinds already, and is not to be disturbed in that
+
+        @scheduler.forget(decision.timer)
+        insist(decision)
         @scheduler.interrupt(decision, SessionClosed.new("the session goes on without an answer"))
+      end
+
+      # Time to unwind, in which the watchdog's error would replace another; later, raise again
+      # in what has not ended by then.
+      def insist(decision)
+        unwound_at = Process.clock_gettime(Process::CLOCK_MONOTONIC) + Watchdog::UNWIND_SECONDS
+        decision.deadline = [decision.deadline, unwound_at].max
+        decision.timer = @scheduler.after(INSIST_SECONDS) { expire(decision) }
       end
 
       def close(id)
