@@ -21,12 +21,27 @@ static VALUE waiter;     /* it */
 static guint n_watched;  /* waits that are watched still */
 static gint64 began_at;  /* µs */
 
+#ifdef HAVE_RB_POSTPONED_JOB_PREREGISTER
+static rb_postponed_job_handle_t job;
+#endif
+
 /* In the thread that has Ruby's lock, as soon as it can be interrupted. */
 static void
 step_aside(void *data)
 {
     if (rb_thread_current() != waiter)
         rb_thread_schedule();
+}
+
+/* Meant for threads and signal handlers that do not have Ruby's lock. */
+static void
+interrupt_holder(void)
+{
+#ifdef HAVE_RB_POSTPONED_JOB_PREREGISTER
+    rb_postponed_job_trigger(job);
+#else
+    rb_postponed_job_register_one(0, step_aside, NULL);
+#endif
 }
 
 static gpointer
@@ -44,8 +59,7 @@ nudge(gpointer data)
         while (is_waiting && !has_ended) {
             if (g_cond_wait_until(&changed, &lock, at))
                 continue;
-            /* Meant for threads and signal handlers that do not have Ruby's lock. */
-            rb_postponed_job_register_one(0, step_aside, NULL);
+            interrupt_holder();
             at = g_get_monotonic_time() + NEXT_US;
         }
     }
@@ -80,6 +94,9 @@ mm_nudge_open(void)
     waiter = rb_thread_current();
     n_watched = 0;
     is_waiting = has_ended = FALSE;
+#ifdef HAVE_RB_POSTPONED_JOB_PREREGISTER
+    job = rb_postponed_job_preregister(0, step_aside, NULL);
+#endif
 }
 
 void
