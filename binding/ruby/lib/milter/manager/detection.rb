@@ -116,8 +116,7 @@ module Milter
       end
 
       def failed(kind, service, error)
-        service.errors << "#{service.path}: #{error.class}: #{error.message}" unless error.is_a?(Problem)
-        service.errors << error.message if error.is_a?(Problem)
+        service.errors << Service.reason(service.path, error)
         Candidate.new(name: service.name, kind: kind&.name || OtherKind::NAME, unit: service.path,
                       unit_name: service.unit_name, enabled: false, reason: "it cannot be examined",
                       errors: service.errors)

@@ -47,7 +47,9 @@ module Milter
             line = line.sub(/(?:\A|\s)#.*/m, "").strip
             next if line.empty? || line.start_with?(";", "[")
 
-            key, value = line.match(/\A([^\s=:]+)\s*[=:]?\s*(.*)\z/m).captures
+            key, value = line.match(/\A([^\s=:]+)\s*[=:]?\s*(.*)\z/m)&.captures
+            next unless key
+
             if key.casecmp?("include") && depth < INCLUDES_MAX
               each_pair(root, value, depth + 1, &block)
             else

@@ -109,7 +109,7 @@ module Milter
         def commands(name, shell, path)
           command = shell.text("command") || shell.text("procname") or return []
           arguments = [shell.text("#{name}_flags"), shell.text("command_args")].compact
-          words = arguments.flat_map { |text| shell.fields(text) }
+          words = arguments.flat_map { |text| UnitWords.split(text.include?("$") ? shell.expand(text) : text) }
           line = (shell.variables["command_args"] || shell.variables["#{name}_flags"] || shell.variables["command"])
           [Command.new([command, *words], line&.path || path, line&.line)]
         end

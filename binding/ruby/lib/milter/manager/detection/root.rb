@@ -36,7 +36,7 @@ module Milter
 
         # The same, for a first look that does not say yet that the file matters.
         def peek(path)
-          return unless path.start_with?("/")
+          return unless absolute?(path)
 
           file = real(path)
           @texts.fetch(file) { @texts[file] = read_file(path, file) }
@@ -49,8 +49,15 @@ module Milter
         def executable?(path) = (stat = stat(path)) ? stat.file? && stat.mode & 0o111 != 0 : false
         def size(path) = stat(path)&.size
 
+        # What systemd takes for a mask: an empty file, or a link to /dev/null.
+        def void?(path)
+          real(path) == "/dev/null" || ((stat = stat(path)) && stat.file? && stat.size.zero?) || false
+        end
+
         # Names in a directory, sorted; none when it is not there.
         def entries(path)
+          return [] unless absolute?(path)
+
           ask(path)
           directory = real(path)
           @entries.fetch(directory) { @entries[directory] = Dir.children(outside(directory)).sort }
@@ -89,11 +96,15 @@ module Milter
         private
 
         def ask(path)
-          @asked << path if path.start_with?("/")
+          @asked << path if absolute?(path)
+        end
+
+        def absolute?(path)
+          path.start_with?("/")
         end
 
         def stat(path)
-          return unless path.start_with?("/")
+          return unless absolute?(path)
 
           ask(path)
           File.lstat(outside(real(path)))
@@ -106,7 +117,7 @@ module Milter
             raise Problem.new("is not a file", path) unless io.stat.file?
             raise Problem.new("has more than #{SIZE_MAX} bytes", path) if io.stat.size > SIZE_MAX
 
-            io.read(SIZE_MAX).to_s.force_encoding(Encoding::UTF_8).scrub("?")
+            (io.read(SIZE_MAX) || +"").force_encoding(Encoding::UTF_8).scrub("?").tr("\0", "?")
           end
         rescue Errno::ENOENT, Errno::ENOTDIR
           nil
@@ -130,7 +141,8 @@ module Milter
           while (name = rest.shift)
             next if name == "."
 
-            (done = File.dirname(done).delete_suffix("/")) && next if name == ".."
+            next done = done[%r{\A(.*)/}, 1].to_s if name == ".."
+
             target = links < LINKS_MAX ? read_link("#{done}/#{name}") : nil
             next done = "#{done}/#{name}" unless target
 

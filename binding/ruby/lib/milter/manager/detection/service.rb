@@ -51,9 +51,13 @@ module Milter
         def self.guard(name, path)
           yield
         rescue StandardError => error
-          reason = error.is_a?(Problem) ? error.message : "#{path}: #{error.class}: #{error.message.lines.first}"
-          new(name: name.sub(/\.\w+\z/, ""), unit_name: name, path: path, errors: [reason],
+          new(name: name.sub(/\.\w+\z/, ""), unit_name: name, path: path, errors: [reason(path, error)],
               state: [false, "it cannot be examined"])
+        end
+
+        # One line for the operator.
+        def self.reason(path, error)
+          error.is_a?(Problem) ? error.message : "#{path}: #{error.class}: #{error.message.lines.first.to_s.chomp}"
         end
 
         def enabled? = @enabled

@@ -47,10 +47,9 @@ module Milter
 
         # Follow a file if it is there.
         def source(path)
-          text = path.include?(SocketSpec::UNKNOWN) || path.match?(LIBRARIES) ? nil : @root.read(path)
-          return nil if text.nil?
+          return nil if path.include?(SocketSpec::UNKNOWN) || path.match?(LIBRARIES) || !@root.file?(path)
 
-          run(text, path)
+          run(@root.read(path), path)
           true
         end
 

@@ -12,7 +12,7 @@ module Milter
         Token = Struct.new(:kind, :text, :line)
         OPERATORS = /;;&?|;&|&&|\|\||[;&|()\n]/
         BLANK = /(?:[ \t\r]|\\\r?\n)+/
-        REDIRECTION = /\d*(?:<<-?|<<<|<>|>>|>\||[<>]&?|&>>?)/
+        REDIRECTION = /\d*(?:<<<|<<-?|<>|>>|>\||[<>]&?|&>>?)/
 
         def initialize(text, path, line = 1)
           @scanner = StringScanner.new(text)
@@ -27,7 +27,9 @@ module Milter
           until @scanner.eos?
             next if @scanner.skip(BLANK) || @scanner.skip(/#[^\n]*/)
 
-            if redirection? then redirect
+            if redirection?
+              nothing(tokens)
+              redirect
             elsif (operator = @scanner.scan(OPERATORS))
               tokens << Token.new(:operator, operator, line)
               skip_documents if operator == "\n"
@@ -50,6 +52,12 @@ module Milter
 
         def redirection?
           @scanner.check(REDIRECTION) && !@scanner.check(/\d+[^<>&\d]/)
+        end
+
+        # A redirection may be all there is of a command: let ":" stand for it.
+        def nothing(tokens)
+          last = tokens.last
+          tokens << Token.new(:word, ":", line) if last.nil? || last.kind == :operator
         end
 
         def redirect

@@ -31,14 +31,15 @@ module Milter
         def word?(text) = peek&.kind == :word && peek.text == text
         def operator?(*texts) = peek&.kind == :operator && texts.include?(peek.text)
 
-        def skip(text)
+        # Take TEXT, which what began on line SINCE needs.
+        def skip(text, since = nil)
           return take if peek && peek.text == text
 
-          fail_at("\"#{text}\" is missing")
+          fail_at("\"#{text}\" is missing", peek ? nil : since)
         end
 
-        def fail_at(reason)
-          raise Problem.new(reason, @path, (peek || @tokens.last)&.line)
+        def fail_at(reason, line = nil)
+          raise Problem.new(reason, @path, line || (peek || @tokens.last)&.line)
         end
 
         def skip_newlines
@@ -97,20 +98,21 @@ module Milter
         end
 
         def group(open, close)
-          skip(open)
-          list([close]).tap { skip(close) }
+          since = skip(open).line
+          list([close]).tap { skip(close, since) }
         end
 
         def conditional
           branches = []
+          since = peek.line
           begin
             take
             condition = list(["then"])
-            skip("then")
+            skip("then", since)
             branches << [condition, list([])]
           end while word?("elif")
           otherwise = word?("else") ? (take && list([])) : [:list, []]
-          skip("fi")
+          skip("fi", since)
           [:if, branches, otherwise]
         end
 
@@ -122,7 +124,7 @@ module Milter
           branches = []
           skip_newlines
           until word?("esac")
-            fail_at("\"esac\" is missing") unless peek
+            fail_at("\"esac\" is missing", line) unless peek
             branches << [patterns, list([])]
             take if operator?(";;", ";&", ";;&")
             skip_newlines
@@ -164,8 +166,8 @@ module Milter
         def body
           return group("{", "}") if word?("{")
 
-          skip("do")
-          list([]).tap { skip("done") }
+          since = skip("do").line
+          list([]).tap { skip("done", since) }
         end
 
         def function

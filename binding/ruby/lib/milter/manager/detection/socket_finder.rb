@@ -25,7 +25,7 @@ module Milter
         def find
           @config = @kind.file && read_config
           candidates.each { |setting| return self if take(setting) }
-          @reason ||= "its socket is set nowhere"
+          @reason ||= @missing ? "there is no #{@missing}" : "its socket is set nowhere"
           self
         end
 
@@ -36,7 +36,8 @@ module Milter
 
         # The reason why the operator has not finished its configuration, or nil.
         def unconfigured
-          @config&.unconfigured || (@sample ? "not configured: #{@reason}" : nil)
+          @config&.unconfigured ||
+            (@sample || (@missing && @spec.nil?) ? "not configured: #{@reason}" : nil)
         end
 
         private
@@ -92,16 +93,11 @@ module Milter
           path = paths.find { |each| @root.file?(each) } || usual_places.find { |each| @root.file?(each) }
           return @kind.file.read(@root, path) if path
 
-          missing(paths.first)
+          @missing = paths.first
+          nil
         rescue Problem => problem
           @service.errors << problem.message
           nil
-        end
-
-        def missing(path)
-          return nil unless path
-
-          Config.new.tap { |config| config.unconfigured = "not configured: there is no #{path}" }
         end
 
         def named_by_variables

@@ -12,7 +12,7 @@ module Milter
           @root = root
           @name = name
           @errors = []
-          @path = (units.paths(name) + units.paths(units.template_of(name))).find { |file| !empty?(file) } ||
+          @path = (units.paths(name) + units.paths(units.template_of(name))).find { |file| !@root.void?(file) } ||
                   units.mask(name)
           @entries = ([@path].compact + units.drop_ins(names)).flat_map { |file| read(file) }
         end
@@ -68,12 +68,8 @@ module Milter
                                   .find { |path| path.start_with?("/etc/", "/run/") }
         end
 
-        def empty?(file)
-          @root.real(file) == "/dev/null" || @root.size(file).to_i.zero?
-        end
-
         def read(file)
-          return [] if empty?(file)
+          return [] if @root.void?(file)
 
           UnitFile.parse(@root.read(file).to_s, file) { |problem| @errors << problem.message }
         rescue Problem => problem

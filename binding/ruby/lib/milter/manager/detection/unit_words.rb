@@ -47,7 +47,8 @@ module Milter
           text.gsub(/\\(x\h\h|[0-7]{3}|.)/m) do
             escape = Regexp.last_match(1)
             if escape.size > 1
-              (escape.start_with?("x") ? escape[1..].hex : escape.oct).chr(Encoding::UTF_8)
+              code = escape.start_with?("x") ? escape[1..].hex : escape.oct
+              code.zero? ? SocketSpec::UNKNOWN : code.chr(Encoding::UTF_8)
             else
               ESCAPES.fetch(escape) { "\\#{escape}" }
             end

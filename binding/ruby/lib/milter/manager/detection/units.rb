@@ -58,7 +58,7 @@ module Milter
         # The mask of NAME, a path, or nil.
         def mask(name)
           path = paths(name).first || paths(template_of(name)).first
-          path if path && (@root.real(path) == "/dev/null" || (@root.size(path) || 1).zero?)
+          path if path && @root.void?(path)
         end
 
         # Other names of a unit, and the links that say so.
@@ -82,7 +82,7 @@ module Milter
               found[file] ||= "#{directory}/#{name}/#{file}"
             end
           end
-          found.sort.map(&:last).reject { |path| @root.real(path) == "/dev/null" }
+          found.sort.map(&:last).reject { |path| @root.void?(path) }
         end
 
         def template?(name)
