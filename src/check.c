@@ -35,8 +35,9 @@ print(int fd, int status)
     return status;
 }
 
+/* SPEC_P, where given, gets controller.connection_spec. */
 static int
-check(int fd)
+check(int fd, char **spec_p)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GBytes) bytes = mm_memory_file_read(fd, MM_SETTINGS_PACKED_MAX, &error);
@@ -44,12 +45,14 @@ check(int fd)
 
     if (!settings)
         return fail(error->message);
+    if (spec_p)
+        *spec_p = g_strdup(settings->controller_spec);
     mm_settings_free(&settings);
     return EXIT_SUCCESS;
 }
 
-int
-mm_supervisor_check(const MmOptions *options, const MmRules *rules)
+static int
+load(const MmOptions *options, const MmRules *rules, char **spec_p)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *how = NULL;
@@ -66,7 +69,7 @@ mm_supervisor_check(const MmOptions *options, const MmRules *rules)
         else if (message.kind == MM_MESSAGE_SHOWN)
             status = print(message.fd, *message.text ? EXIT_FAILURE : EXIT_SUCCESS);
         else if (message.kind == MM_MESSAGE_SETTINGS)
-            status = check(message.fd);
+            status = check(message.fd, spec_p);
         if (message.fd >= 0)
             close(message.fd);
     }
@@ -79,4 +82,16 @@ mm_supervisor_check(const MmOptions *options, const MmRules *rules)
         status = EXIT_FAILURE;
     }
     return status;
+}
+
+int
+mm_supervisor_check(const MmOptions *options, const MmRules *rules)
+{
+    return load(options, rules, NULL);
+}
+
+gboolean
+mm_supervisor_find_control(const MmOptions *options, const MmRules *rules, char **spec)
+{
+    return load(options, rules, spec) == EXIT_SUCCESS;
 }

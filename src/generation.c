@@ -215,8 +215,14 @@ run(Generation *generation)
         return report_shown(generation, &error) ? EXIT_SUCCESS : fail(generation, error);
     if (generation->options->mode == MM_MODE_DETECT)
         return report_detected(generation, &error) ? EXIT_SUCCESS : fail(generation, error);
+    /* For whoever asks at the control socket. */
+    if (generation->options->mode == MM_MODE_RUN && generation->settings->controller_spec &&
+        !report_shown(generation, &error))
+        return fail(generation, error);
     if (!report_settings(generation, &error))
         return fail(generation, error);
+    if (generation->options->mode == MM_MODE_CONTROL)
+        return EXIT_SUCCESS;
     if (generation->options->mode == MM_MODE_CHECK) {
         print_notes(generation->settings);
         return EXIT_SUCCESS;

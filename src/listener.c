@@ -12,17 +12,37 @@
 #include "src/settings-table.h"
 
 struct _MmListener {
+    MmScope scope;            /* whose settings: MM_SCOPE_MANAGER or MM_SCOPE_CONTROLLER */
     MilterEndpoint *endpoint; /* owned */
     int fd;                   /* listening, or -1 when closed; owned */
-    gboolean removes_file;    /* manager.remove_unix_socket_on_close */
+    gboolean removes_file;    /* remove_unix_socket_on_close */
     dev_t device;             /* of the socket file we made */
     ino_t inode;
 };
 
-static const char *
-origin_of(const MmSettings *settings, const char *name)
+/* What the settings of a scope say. */
+typedef struct {
+    const char *spec, *group;
+    guint mode;
+    gboolean removes_on_create, removes_on_close;
+} Wish;
+
+static Wish
+wish_of(const MmSettings *settings, MmScope scope)
 {
-    const char *origin = mm_item_origin(mm_item_find(MM_SCOPE_MANAGER, name), settings);
+    if (scope == MM_SCOPE_CONTROLLER)
+        return (Wish){ settings->controller_spec, settings->controller_socket_group,
+                       settings->controller_socket_mode, settings->controller_removes_on_create,
+                       settings->controller_removes_on_close };
+    return (Wish){ settings->connection_spec, settings->unix_socket_group,
+                   settings->unix_socket_mode, settings->remove_unix_socket_on_create,
+                   settings->remove_unix_socket_on_close };
+}
+
+static const char *
+origin_of(const MmSettings *settings, MmScope scope, const char *name)
+{
+    const char *origin = mm_item_origin(mm_item_find(scope, name), settings);
 
     return origin ? origin : "default";
 }
@@ -38,25 +58,27 @@ has_our_file(const MmListener *listener)
 }
 
 MmListener *
-mm_listener_new(const MmSettings *settings, GError **error)
+mm_listener_new(const MmSettings *settings, MmScope scope, GError **error)
 {
+    const Wish wish = wish_of(settings, scope);
     MmListener *listener = g_new0(MmListener, 1);
     const char *path;
     struct stat info;
     mode_t old_umask;
 
+    listener->scope = scope;
     listener->fd = -1;
-    listener->endpoint = milter_endpoint_parse(settings->connection_spec, error);
+    listener->endpoint = milter_endpoint_parse(wish.spec, error);
     if (listener->endpoint) {
         /* Nobody may connect before mode and group are what they shall be. */
         old_umask = umask(0177);
-        listener->fd = milter_endpoint_listen(listener->endpoint,
-                                              settings->remove_unix_socket_on_create, error);
+        listener->fd = milter_endpoint_listen(listener->endpoint, wish.removes_on_create, error);
         umask(old_umask);
     }
     if (listener->fd < 0) {
         g_prefix_error(error,
-                       "%s: manager.connection_spec: ", origin_of(settings, "connection_spec"));
+                       "%s: %s.connection_spec: ", origin_of(settings, scope, "connection_spec"),
+                       mm_scope_name(scope));
         mm_listener_free(&listener);
         return NULL;
     }
@@ -74,7 +96,8 @@ mm_listener_new(const MmSettings *settings, GError **error)
 gboolean
 mm_listener_fits(const MmListener *listener, const MmSettings *settings)
 {
-    MilterEndpoint *wanted = milter_endpoint_parse(settings->connection_spec, NULL);
+    const Wish wish = wish_of(settings, listener->scope);
+    MilterEndpoint *wanted = wish.spec ? milter_endpoint_parse(wish.spec, NULL) : NULL;
     gboolean fits;
 
     fits = wanted && milter_endpoint_equal(wanted, listener->endpoint) &&
@@ -86,34 +109,37 @@ mm_listener_fits(const MmListener *listener, const MmSettings *settings)
 gboolean
 mm_listener_adjust(MmListener *listener, const MmSettings *settings, GError **error)
 {
+    const Wish wish = wish_of(settings, listener->scope);
     const char *path = milter_endpoint_path(listener->endpoint);
+    const char *scope = mm_scope_name(listener->scope);
     gid_t gid;
 
     if (!path)
         return TRUE;
-    if (settings->unix_socket_group) {
-        const char *origin = origin_of(settings, "unix_socket_group");
+    if (wish.group) {
+        const char *origin = origin_of(settings, listener->scope, "unix_socket_group");
 
-        if (!mm_privilege_group(settings->unix_socket_group, &gid)) {
+        if (!mm_privilege_group(wish.group, &gid)) {
             g_set_error(error, MM_SETTINGS_ERROR, MM_SETTINGS_ERROR_VALUE,
-                        "%s: manager.unix_socket_group: there is no group \"%s\"", origin,
-                        settings->unix_socket_group);
+                        "%s: %s.unix_socket_group: there is no group \"%s\"", origin, scope,
+                        wish.group);
             return FALSE;
         }
         if (lchown(path, (uid_t)-1, gid) < 0) {
             g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
-                        "%s: manager.unix_socket_group: cannot give %s to group %s: %s", origin,
-                        path, settings->unix_socket_group, g_strerror(errno));
+                        "%s: %s.unix_socket_group: cannot give %s to group %s: %s", origin, scope,
+                        path, wish.group, g_strerror(errno));
             return FALSE;
         }
     }
-    if (chmod(path, settings->unix_socket_mode) < 0) {
+    if (chmod(path, wish.mode) < 0) {
         g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
-                    "%s: manager.unix_socket_mode: cannot set the mode of %s: %s",
-                    origin_of(settings, "unix_socket_mode"), path, g_strerror(errno));
+                    "%s: %s.unix_socket_mode: cannot set the mode of %s: %s",
+                    origin_of(settings, listener->scope, "unix_socket_mode"), scope, path,
+                    g_strerror(errno));
         return FALSE;
     }
-    listener->removes_file = settings->remove_unix_socket_on_close;
+    listener->removes_file = wish.removes_on_close;
     return TRUE;
 }
 

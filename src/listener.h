@@ -7,14 +7,15 @@
 
 #include <glib.h>
 
-#include "src/settings.h"
+#include "src/settings-table.h"
 
 G_BEGIN_DECLS
 
 typedef struct _MmListener MmListener;
 
-/* Bind and listen as manager.connection_spec says; errors name where it was set. */
-MmListener *mm_listener_new(const MmSettings *settings, GError **error);
+/* Bind and listen as manager.connection_spec says, or for MM_SCOPE_CONTROLLER controller's; errors
+ * name where it was set. */
+MmListener *mm_listener_new(const MmSettings *settings, MmScope scope, GError **error);
 
 /* Whether LISTENER is where SETTINGS want to listen, and still can be reached there. */
 gboolean mm_listener_fits(const MmListener *listener, const MmSettings *settings);

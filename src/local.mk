@@ -14,6 +14,10 @@ libmm_la_SOURCES = \
 	src/condition.c \
 	src/condition.h \
 	src/content.c \
+	src/control-request.c \
+	src/control-status.c \
+	src/control.c \
+	src/control.h \
 	src/crew.c \
 	src/crew.h \
 	src/daemonize.c \

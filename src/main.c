@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "src/control.h"
 #include "src/environment.h"
 #include "src/options.h"
 #include "src/rules.h"
@@ -23,6 +24,8 @@ run(const MmOptions *options)
     case MM_MODE_SHOW_CONFIG:
     case MM_MODE_EXPLAIN:
         return mm_supervisor_check(options, mm_rules_ruby());
+    case MM_MODE_CONTROL:
+        return mm_control_request(options, mm_rules_ruby());
     case MM_MODE_RUN:
         return mm_supervisor_run(options, mm_rules_ruby());
     }

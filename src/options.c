@@ -197,7 +197,12 @@ parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GErr
           "does not fit; exit with 1 when something does not",
           NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &options->json,
-          "With --detect or --explain: answer in JSON", NULL },
+          "With --detect, --explain or --control status: answer in JSON", NULL },
+        { "control", 0, 0, G_OPTION_ARG_STRING, &options->control,
+          "Ask the running manager: status, reload, get-configuration, reopen-log, shutdown",
+          "REQUEST" },
+        { "controller", 0, 0, G_OPTION_ARG_STRING, &options->control_spec,
+          "With --control: its control socket, instead of controller.connection_spec", "SPEC" },
         { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version and exit", NULL },
         { "help-milter", 0, G_OPTION_FLAG_HIDDEN | G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK,
           (gpointer)print_help, NULL, NULL },
@@ -221,12 +226,14 @@ parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GErr
                     : check                 ? MM_MODE_CHECK
                     : detect                ? MM_MODE_DETECT
                     : options->explain.file ? MM_MODE_EXPLAIN
+                    : options->control      ? MM_MODE_CONTROL
                                             : MM_MODE_RUN;
     if (!mm_explain_check(&options->explain, error) || !may_show_secrets(options, error))
         return FALSE;
-    if (options->json && options->mode != MM_MODE_DETECT && options->mode != MM_MODE_EXPLAIN) {
+    if (options->json && options->mode != MM_MODE_DETECT && options->mode != MM_MODE_EXPLAIN &&
+        g_strcmp0(options->control, "status") != 0) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                    "--json: only with --detect or --explain");
+                    "--json: only with --detect, --explain or --control status");
         return FALSE;
     }
     options->explain.as_json = options->json;
@@ -254,6 +261,8 @@ mm_options_clear(MmOptions *options)
 {
     mm_explain_clear(&options->explain);
     g_clear_pointer(&options->config_dir, g_free);
+    g_clear_pointer(&options->control, g_free);
+    g_clear_pointer(&options->control_spec, g_free);
     g_clear_pointer(&options->start_dir, g_free);
     g_clear_pointer(&options->overrides, g_ptr_array_unref);
 }

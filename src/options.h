@@ -15,16 +15,19 @@ typedef enum {
     MM_MODE_SHOW_CONFIG,
     MM_MODE_EXPLAIN,
     MM_MODE_DETECT,
+    MM_MODE_CONTROL,
     MM_MODE_SHOW_VERSION,
 } MmMode;
 
 typedef struct {
     MmMode mode;
-    gboolean json;        /* with MM_MODE_DETECT and MM_MODE_EXPLAIN: for programs */
+    gboolean json;        /* with MM_MODE_DETECT, MM_MODE_EXPLAIN, MM_MODE_CONTROL: for programs */
     char *config_dir;     /* absolute; owned */
     char *start_dir;      /* where we were started: relative paths of settings are below; owned */
     gboolean with_secrets; /* --show-secrets */
     MmExplain explain;    /* what to explain in MM_MODE_EXPLAIN */
+    char *control;        /* the request of MM_MODE_CONTROL; owned */
+    char *control_spec;   /* where to ask, or NULL: as the configuration says; owned */
     GOptionContext *context; /* while it is being parsed */
     GPtrArray *overrides; /* settings given as options, private; owned */
 } MmOptions;

@@ -273,20 +273,32 @@ note_unused(MmSettings *settings, gboolean is_child, gconstpointer target)
     }
 }
 
+static gboolean
+check_endpoint(const MmSettings *settings, const MmItem *item, const char *spec, GError **error)
+{
+    const char *origin = mm_item_origin(item, settings);
+    MilterEndpoint *endpoint = milter_endpoint_parse(spec, error);
+
+    if (!endpoint) {
+        g_prefix_error(error, "%s: %s.connection_spec: ", origin ? origin : "default",
+                       mm_scope_name(item->scope));
+        return FALSE;
+    }
+    milter_endpoint_free(&endpoint);
+    return TRUE;
+}
+
 gboolean
 mm_settings_finish(MmSettings *settings, GError **error)
 {
     const MmItem *spec = mm_item_find(MM_SCOPE_MANAGER, "connection_spec");
-    const char *origin = mm_item_origin(spec, settings);
-    MilterEndpoint *endpoint;
+    const MmItem *control = mm_item_find(MM_SCOPE_CONTROLLER, "connection_spec");
     guint index = 0, n_workers;
 
-    endpoint = milter_endpoint_parse(settings->connection_spec, error);
-    if (!endpoint) {
-        g_prefix_error(error, "%s: manager.connection_spec: ", origin ? origin : "default");
+    if (!check_endpoint(settings, spec, settings->connection_spec, error) ||
+        (settings->controller_spec &&
+         !check_endpoint(settings, control, settings->controller_spec, error)))
         return FALSE;
-    }
-    milter_endpoint_free(&endpoint);
     for (guint i = 0; i < settings->children->len; i++) {
         MmChild *child = g_ptr_array_index(settings->children, i);
 

@@ -82,6 +82,12 @@ typedef struct {
     guint maintenance_interval;   /* finished sessions of a worker, 0 = no maintenance */
     double worker_timeout;        /* s without a sign of life until a worker is replaced, 0 = never */
 
+    /* controller.* */
+    char *controller_spec; /* where the control socket listens, or NULL: nowhere */
+    guint controller_socket_mode;
+    char *controller_socket_group; /* or NULL */
+    gboolean controller_removes_on_create, controller_removes_on_close;
+
     /* security.* */
     gboolean privilege_mode; /* whether the supervisor starts children's commands */
     char *effective_user;    /* who generation and workers become, or NULL: who started us */

@@ -47,7 +47,8 @@ char *
 mm_show_config(const MmSettings *settings, const char *conditions, gboolean with_secrets)
 {
     static const MmScope scopes[] = { MM_SCOPE_PACKAGE, MM_SCOPE_SECURITY, MM_SCOPE_LOG,
-                                      MM_SCOPE_MANAGER, MM_SCOPE_DATABASE, MM_SCOPE_DETECT };
+                                      MM_SCOPE_MANAGER, MM_SCOPE_CONTROLLER, MM_SCOPE_DATABASE,
+                                      MM_SCOPE_DETECT };
     Show show = { g_string_new(NULL), with_secrets };
 
     for (guint i = 0; i < G_N_ELEMENTS(scopes); i++) {

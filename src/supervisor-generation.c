@@ -36,6 +36,8 @@ mm_generation_free(MmGeneration *generation)
     mm_settings_free(&generation->settings);
     g_strfreev(generation->child_names);
     mm_listener_free(&generation->listener);
+    mm_listener_free(&generation->control);
+    g_clear_pointer(&generation->shown, g_bytes_unref);
     forget_pid_file(&generation->pid_file);
     if (generation->log_fd >= 0)
         close(generation->log_fd);
@@ -58,6 +60,7 @@ give_up_pending(MmSupervisor *supervisor)
     if (!pending)
         return;
     mm_listener_free(&pending->listener);
+    mm_listener_free(&pending->control);
     forget_pid_file(&pending->pid_file);
     mm_process_kill(pending->process.pidfd, SIGKILL);
     pending->state = MM_GENERATION_DRAINING;
@@ -90,6 +93,20 @@ write_pid_file(MmGeneration *generation, GError **error)
     return TRUE;
 }
 
+static gboolean
+prepare_control(MmGeneration *generation, GError **error)
+{
+    MmListener *used = mm_control_listener(generation->parent->control);
+    const MmSettings *settings = generation->settings;
+
+    if (!settings->controller_spec)
+        return TRUE;
+    if (used && mm_listener_fits(used, settings))
+        return mm_listener_adjust(used, settings, error);
+    generation->control = mm_listener_new(settings, MM_SCOPE_CONTROLLER, error);
+    return generation->control != NULL;
+}
+
 /* Open what the new configuration wants and the old one has not. */
 static gboolean
 prepare(MmGeneration *generation, GError **error)
@@ -101,10 +118,12 @@ prepare(MmGeneration *generation, GError **error)
         if (!mm_listener_adjust(supervisor->listener, settings, error))
             return FALSE;
     } else {
-        generation->listener = mm_listener_new(settings, error);
+        generation->listener = mm_listener_new(settings, MM_SCOPE_MANAGER, error);
         if (!generation->listener)
             return FALSE;
     }
+    if (!prepare_control(generation, error))
+        return FALSE;
     if (settings->daemon && !supervisor->is_daemonized) {
         milter_warning("manager.daemon is used only at the start");
         settings->daemon = FALSE;
@@ -190,6 +209,10 @@ on_loaded(MmGeneration *generation)
         mm_listener_free(&supervisor->listener);
         supervisor->listener = g_steal_pointer(&generation->listener);
     }
+    if (generation->control || !generation->settings->controller_spec)
+        mm_control_listen(supervisor->control, g_steal_pointer(&generation->control));
+    g_clear_pointer(&supervisor->shown, g_bytes_unref);
+    supervisor->shown = g_steal_pointer(&generation->shown);
     if (generation->pid_file || !generation->settings->pid_file) {
         forget_pid_file(&supervisor->pid_file);
         supervisor->pid_file = g_steal_pointer(&generation->pid_file);
@@ -206,6 +229,15 @@ on_loaded(MmGeneration *generation)
                   mm_listener_spec(supervisor->listener));
     mm_notify_ready();
     mm_daemonize_ready();
+    mm_control_loaded(supervisor->control, NULL);
+}
+
+static void
+on_shown(MmGeneration *generation, int fd)
+{
+    /* Only once, and only before it has dropped its rights. */
+    if (generation->state == MM_GENERATION_LOADING && !generation->shown)
+        generation->shown = mm_memory_file_read(fd, 2 * MM_SETTINGS_PACKED_MAX, NULL);
 }
 
 /* Of one that leaves we no longer have the settings. */
@@ -244,6 +276,8 @@ on_message(struct ev_loop *ev, ev_io *watch, int events)
         on_launch(generation, message.text);
     else if (generation != generation->parent->pending)
         milter_debug("generation=%u said %c", generation->serial, message.kind);
+    else if (message.kind == MM_MESSAGE_SHOWN)
+        on_shown(generation, message.fd);
     else if (message.kind == MM_MESSAGE_SETTINGS)
         on_settings(generation, message.fd);
     else if (message.kind == MM_MESSAGE_ERROR)

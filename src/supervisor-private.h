@@ -7,6 +7,7 @@
 
 #include "libmilter-core/loop.h"
 #include "src/channel.h"
+#include "src/control.h"
 #include "src/generation.h"
 #include "src/launcher.h"
 #include "src/listener.h"
@@ -40,6 +41,8 @@ typedef struct {
     MmSettings *settings;  /* once it sent them, until they become the supervisor's; owned */
     char **child_names;    /* of its enabled children, by index; owned */
     MmListener *listener;  /* a new one, until it becomes the supervisor's; owned */
+    MmListener *control;   /* a new control socket, the same; owned */
+    GBytes *shown;         /* what "get-configuration" answers, the same; owned */
     char *pid_file;        /* a new one, written, until it becomes the supervisor's; owned */
     int log_fd;            /* a new one, until it becomes the supervisor's, or -1; owned */
     double worker_timeout; /* s, manager.worker_timeout */
@@ -77,6 +80,10 @@ struct _MmSupervisor {
     MmListener *listener;
     char *pid_file; /* written, or NULL */
 
+    GBytes *shown; /* the configuration in use as text, where there is a control socket */
+
+    MmControl *control; /* owned */
+    gint64 started_at;  /* µs */
     gboolean is_daemonized, wants_daemon, is_stopping;
     int exit_status;
     MilterTimer retry; /* start a generation when the last ended */
@@ -104,10 +111,17 @@ void mm_generation_free(MmGeneration *generation);
 void mm_supervisor_add_worker(MmGeneration *generation, const MmMessage *message);
 void mm_worker_record_free(MmWorkerRecord *worker);
 void mm_supervisor_log_totals(MmSupervisor *supervisor);
+/* Of all workers; the caller clears TOTALS. */
+void mm_supervisor_totals(MmSupervisor *supervisor, MmTotals *totals, gint64 *sessions);
 /* Look at every pulse from now on. */
 void mm_supervisor_start_watch(MmSupervisor *supervisor);
 
 /* supervisor.c */
+
+/* What signals ask for, too. */
+void mm_supervisor_stop(MmSupervisor *supervisor);
+void mm_supervisor_reload(MmSupervisor *supervisor);
+void mm_supervisor_reopen_log(MmSupervisor *supervisor);
 
 /* End the loop when nothing is left to wait for. */
 void mm_supervisor_check_end(MmSupervisor *supervisor);

@@ -130,20 +130,27 @@ child_stat_name(guint i)
 }
 
 void
+mm_supervisor_totals(MmSupervisor *supervisor, MmTotals *totals, gint64 *sessions)
+{
+    *sessions = 0;
+    mm_totals_copy(totals, &supervisor->totals);
+    for (guint i = 0; i < supervisor->workers->len; i++) {
+        MmWorkerRecord *worker = g_ptr_array_index(supervisor->workers, i);
+
+        mm_totals_add(totals, worker->stats, (const char *const *)worker->child_names);
+        *sessions += worker->stats->page->gauges[MM_GAUGE_SESSIONS];
+    }
+}
+
+void
 mm_supervisor_log_totals(MmSupervisor *supervisor)
 {
     MmTotals totals;
     GHashTableIter iter;
     gpointer name, counters;
-    gint64 sessions = 0;
+    gint64 sessions;
 
-    mm_totals_copy(&totals, &supervisor->totals);
-    for (guint i = 0; i < supervisor->workers->len; i++) {
-        MmWorkerRecord *worker = g_ptr_array_index(supervisor->workers, i);
-
-        mm_totals_add(&totals, worker->stats, (const char *const *)worker->child_names);
-        sessions += worker->stats->page->gauges[MM_GAUGE_SESSIONS];
-    }
+    mm_supervisor_totals(supervisor, &totals, &sessions);
     log_counters(NULL, totals.counters, MM_N_STATS, stat_name);
     g_hash_table_iter_init(&iter, totals.children);
     while (g_hash_table_iter_next(&iter, &name, &counters))

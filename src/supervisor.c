@@ -41,10 +41,12 @@ mm_supervisor_report_failure(MmSupervisor *supervisor, const char *reason)
     }
     if (supervisor->current) {
         milter_error("not reloaded, the configuration in use stays: %s", reason);
+        mm_control_loaded(supervisor->control, reason);
         mm_notify_ready();
         return;
     }
     milter_error("no configuration can be loaded: %s; trying again", reason);
+    mm_control_loaded(supervisor->control, reason);
     supervisor->n_failures = MAX(supervisor->n_failures, 1);
     milter_timer_start(&supervisor->retry, MIN(60., 0.5 * (1 << MIN(7, supervisor->n_failures++))));
 }
@@ -70,8 +72,8 @@ on_kill(MilterTimer *timer, gpointer data)
 }
 
 /* The first signal lets sessions end, the second does not. */
-static void
-stop(MmSupervisor *supervisor)
+void
+mm_supervisor_stop(MmSupervisor *supervisor)
 {
     gboolean at_once = supervisor->is_stopping;
 
@@ -101,8 +103,8 @@ stop(MmSupervisor *supervisor)
     mm_supervisor_check_end(supervisor);
 }
 
-static void
-reload(MmSupervisor *supervisor)
+void
+mm_supervisor_reload(MmSupervisor *supervisor)
 {
     if (supervisor->is_stopping)
         return;
@@ -115,11 +117,11 @@ reload(MmSupervisor *supervisor)
 static void
 on_files_changed(gpointer data)
 {
-    reload(data);
+    mm_supervisor_reload(data);
 }
 
-static void
-reopen_log(MmSupervisor *supervisor)
+void
+mm_supervisor_reopen_log(MmSupervisor *supervisor)
 {
     g_autoptr(GError) error = NULL;
     int fd;
@@ -169,13 +171,13 @@ on_signal(struct ev_loop *ev, ev_signal *watch, int events)
     switch (watch->signum) {
     case SIGTERM:
     case SIGINT:
-        stop(supervisor);
+        mm_supervisor_stop(supervisor);
         break;
     case SIGHUP:
-        reload(supervisor);
+        mm_supervisor_reload(supervisor);
         break;
     case SIGUSR1:
-        reopen_log(supervisor);
+        mm_supervisor_reopen_log(supervisor);
         break;
     case SIGUSR2:
         mm_supervisor_log_totals(supervisor);
@@ -198,6 +200,8 @@ init(MmSupervisor *supervisor)
     supervisor->workers = g_ptr_array_new_with_free_func((GDestroyNotify)mm_worker_record_free);
     mm_totals_init(&supervisor->totals);
     supervisor->launcher = mm_launcher_new();
+    supervisor->control = mm_control_new(supervisor);
+    supervisor->started_at = g_get_monotonic_time();
     supervisor->files = mm_watch_new(supervisor->loop, on_files_changed, supervisor);
     milter_timer_init(&supervisor->retry, supervisor->loop, on_retry, supervisor);
     milter_timer_init(&supervisor->kill, supervisor->loop, on_kill, supervisor);
@@ -215,6 +219,8 @@ clear(MmSupervisor *supervisor)
 {
     struct ev_loop *ev = milter_loop_ev(supervisor->loop);
 
+    mm_control_free(&supervisor->control);
+    g_clear_pointer(&supervisor->shown, g_bytes_unref);
     g_ptr_array_unref(supervisor->generations);
     g_ptr_array_unref(supervisor->workers);
     milter_timer_clear(&supervisor->retry);

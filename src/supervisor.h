@@ -19,5 +19,9 @@ int mm_supervisor_run(const MmOptions *options, const MmRules *rules);
  * came of it; the exit status. */
 int mm_supervisor_check(const MmOptions *options, const MmRules *rules);
 
+/* For --control: controller.connection_spec of the configuration, NULL when it has none; the
+ * caller's.  FALSE when it does not load, which has been reported. */
+gboolean mm_supervisor_find_control(const MmOptions *options, const MmRules *rules, char **spec);
+
 G_END_DECLS
 #endif

@@ -236,13 +236,13 @@ test_listener(void)
 
     g_assert_true(mm_item_set(mm_item_find(MM_SCOPE_MANAGER, "connection_spec"), settings,
                               g_variant_new_string(spec), "file:1", &error));
-    listener = mm_listener_new(settings, &error);
+    listener = mm_listener_new(settings, MM_SCOPE_MANAGER, &error);
     g_assert_no_error(error);
     g_assert_cmpstr(mm_listener_spec(listener), ==, spec);
     g_assert_true(mm_listener_fits(listener, settings));
     g_assert_cmpint(g_stat(path, &info), ==, 0);
     g_assert_cmpint(info.st_mode & 07777, ==, 0660);
-    g_assert_null(mm_listener_new(settings, &error));
+    g_assert_null(mm_listener_new(settings, MM_SCOPE_MANAGER, &error));
     g_assert_true(g_str_has_prefix(error->message, "file:1: manager.connection_spec: "));
     g_assert_true(mm_listener_fits(listener, settings));
     mm_listener_free(&listener);

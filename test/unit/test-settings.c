@@ -110,7 +110,7 @@ test_good_values(void)
         { MM_SCOPE_PACKAGE, "options", "'prefix=/a b,rcddir=c'", "\"prefix=/a b,rcddir=c\"" },
         { MM_SCOPE_PACKAGE, "options", "{'prefix': <'/a'>}", "\"prefix=/a\"" },
         { MM_SCOPE_PACKAGE, "options", "@a{sv} {}", "\"\"" },
-        { MM_SCOPE_CONTROLLER, "unix_socket_mode", "0x1b0", "432" },
+        { MM_SCOPE_CONTROLLER, "unix_socket_mode", "0x1b0", "0660" },
     };
     MmSettings *settings = mm_settings_new();
 
@@ -157,7 +157,7 @@ test_bad_values(void)
         { MM_SCOPE_PACKAGE, "options", "'a b=c'", "is not" },
         { MM_SCOPE_PACKAGE, "options", "{'a': <'b,c'>}", "is not" },
         { MM_SCOPE_PACKAGE, "options", "{'a': <1>}", "is not" },
-        { MM_SCOPE_CONTROLLER, "unix_socket_mode", "384", "not available in this version" },
+        { MM_SCOPE_CONTROLLER, "connection_spec", "'x'", "unix:PATH" },
     };
     MmSettings *settings = mm_settings_new();
 
