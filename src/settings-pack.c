@@ -22,7 +22,7 @@ pack_items(gboolean is_child, gconstpointer target)
         g_autoptr(GVariant) value = NULL;
         const char *origin;
 
-        if ((item->scope == MM_SCOPE_CHILD) != is_child || item->type == MM_TYPE_ANY)
+        if ((item->scope == MM_SCOPE_CHILD) != is_child)
             continue;
         name = g_strconcat(mm_scope_name(item->scope), ".", item->name, NULL);
         value = mm_item_get(item, target);

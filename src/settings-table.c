@@ -12,8 +12,6 @@
 #define ITEM(scope, name, type, nil, initial, min, max, unit, offset, doc) \
     { MM_SCOPE_##scope, name, MM_TYPE_##type, MM_STANDING_WORKS, nil, initial, min, max, unit, \
       offset, doc }
-#define LATER(scope, name, initial, doc) \
-    { MM_SCOPE_##scope, name, MM_TYPE_ANY, MM_STANDING_LATER, TRUE, initial, 0, 0, NULL, 0, doc }
 #define NO_EFFECT(scope, name, type, nil, initial, max, unit, offset, why) \
     { MM_SCOPE_##scope, name, MM_TYPE_##type, MM_STANDING_NO_EFFECT, nil, initial, 0, max, unit, \
       offset, why }

@@ -48,13 +48,10 @@ typedef enum {
     MM_TYPE_OPTIONS,    /* char *: "name=value,…", also as a hash */
     MM_TYPE_SECRET,     /* char *: a text that is shown as "***" */
     MM_TYPE_HASH,       /* GVariant *: a hash with any values */
-    MM_TYPE_ANY,        /* nothing is stored: see MmStanding */
 } MmType;
 
 typedef enum {
     MM_STANDING_WORKS,
-    MM_STANDING_LATER,    /* a part of the language whose feature this version has not: only
-                             the initial value may be set, anything else is an error */
     MM_STANDING_NO_EFFECT, /* meant something in 2.x; checked and shown, reported when it is set
                               to anything but its default; DOC says why */
 } MmStanding;

@@ -373,22 +373,6 @@ take_hash(const MmItem *item, GVariant *value, GVariant **field, GError **error)
 }
 
 static gboolean
-take_any(const MmItem *item, GVariant *value, GError **error)
-{
-    g_autoptr(GVariant) initial = mm_item_initial(item);
-    g_autofree char *given = NULL, *allowed = NULL;
-
-    given = mm_value_literal(value, item->type);
-    allowed = mm_value_literal(initial, item->type);
-    if (strcmp(given, allowed) == 0)
-        return TRUE;
-    g_set_error(error, MM_SETTINGS_ERROR, MM_SETTINGS_ERROR_VALUE,
-                "%s.%s: not available in this version; remove the line", mm_scope_name(item->scope),
-                item->name);
-    return FALSE;
-}
-
-static gboolean
 store(const MmItem *item, gpointer field, GVariant *value, GError **error)
 {
     double number;
@@ -441,8 +425,6 @@ store(const MmItem *item, gpointer field, GVariant *value, GError **error)
         return take_options(item, value, field, error);
     case MM_TYPE_HASH:
         return take_hash(item, value, field, error);
-    case MM_TYPE_ANY:
-        return take_any(item, value, error);
     }
     g_assert_not_reached();
 }
@@ -465,7 +447,7 @@ mm_item_set(const MmItem *item, gpointer target, GVariant *value, const char *or
     /* What takes nil is a string, or a number for which it means 0. */
     if (mm_value_is_nil(value) && item->takes_nil && item->type == MM_TYPE_UINT)
         *(guint *)field = 0;
-    else if (mm_value_is_nil(value) && item->takes_nil && item->type != MM_TYPE_ANY)
+    else if (mm_value_is_nil(value) && item->takes_nil)
         g_clear_pointer((char **)field, g_free);
     else
         is_set = store(item, field, value, error);
@@ -496,7 +478,7 @@ get_timeouts(const MmMtaTimeouts *timeouts)
     return g_variant_builder_end(&all);
 }
 
-/* The value of a field; floating, but for the items that have no field. */
+/* The value of a field; floating. */
 static GVariant *
 get_field(const MmItem *item, gconstpointer target)
 {
@@ -540,8 +522,6 @@ get_field(const MmItem *item, gconstpointer target)
     }
     case MM_TYPE_HASH:
         return g_variant_ref(*(GVariant *const *)field);
-    case MM_TYPE_ANY:
-        return mm_item_initial(item);
     }
     g_assert_not_reached();
 }

@@ -26,7 +26,7 @@ static void
 append_scope(Show *show, const char *indent, MmScope scope, gconstpointer target)
 {
     for (guint i = 0; i < mm_n_items; i++) {
-        if (mm_items[i].scope == scope && mm_items[i].type != MM_TYPE_ANY)
+        if (mm_items[i].scope == scope)
             append_item(show, indent, &mm_items[i], target);
     }
 }

@@ -12,12 +12,5 @@ module Milter
 
       attr_reader :location
     end
-
-    # The language has this word, this version has not yet the feature.
-    class NotAvailable < ConfigurationError
-      def initialize(what)
-        super("#{what}: not available in this version; remove the line")
-      end
-    end
   end
 end

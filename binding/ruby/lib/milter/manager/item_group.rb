@@ -19,13 +19,6 @@ module Milter
         end
 
         attr_reader :scope
-
-        # Words of the language whose feature this version has not.
-        def not_available(*names)
-          names.each do |name|
-            define_method(name) { |*, **| raise NotAvailable, "#{self.class.scope}.#{name}" }
-          end
-        end
       end
 
       def inspect
