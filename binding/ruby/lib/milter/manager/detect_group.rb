@@ -165,7 +165,9 @@ module Milter
           next unless Native.get("milter", name, "enabled")
 
           Native.set("milter", name, "enabled", false, "#{ORIGIN}#{@registered[name]&.unit || 'not found'}")
-          Native.announce("detection: milter=#{name} is amended in the configuration, but not installed") unless @registered[name]
+          next if @registered[name]
+
+          Native.announce("detection: milter=#{name} is amended in the configuration, but not installed")
         end
       end
 

@@ -12,6 +12,7 @@ module Milter
     #
     #   Detection.new(root: "/", platform: "debian").candidates
     class Detection
+      FREEBSD_SCRIPTS = %w[/usr/local/etc/rc.d /etc/rc.d].freeze
       FREEBSD_ETC = %w[/usr/local/etc /usr/local/etc/mail /etc].freeze
       PKGSRC_ETC = "/usr/pkg/etc"
 
@@ -33,8 +34,10 @@ module Milter
 
       # All that was found, in the advised order.
       def candidates
-        @candidates ||= without_doubles(services.filter_map { |service| candidate(service) }
-                                                .sort_by.with_index { |each, i| [Roles.rank(each.role), place(each), i] })
+        @candidates ||= begin
+          found = services.filter_map { |service| candidate(service) }
+          without_doubles(found.sort_by.with_index { |each, i| [Roles.rank(each.role), place(each), i] })
+        end
       end
 
       private
@@ -46,7 +49,7 @@ module Milter
 
       def services
         case @platform
-        when "freebsd" then RcScripts.new(@root, %w[/usr/local/etc/rc.d /etc/rc.d], "/usr/local/etc", "_enable", wanted).to_a
+        when "freebsd" then RcScripts.new(@root, FREEBSD_SCRIPTS, "/usr/local/etc", "_enable", wanted).to_a
         when "pkgsrc" then RcScripts.new(@root, [rc_directory, "/etc/rc.d"], prefix, "", wanted).to_a
         else linux_services
         end
@@ -95,7 +98,8 @@ module Milter
         roles = kind.roles(found.words, found.config)
         enabled, reason = state(service, found)
         Candidate.new(name: service.name, kind: kind.name, unit: service.path, unit_name: service.unit_name,
-                      enabled: enabled, reason: reason, connection_spec: found.spec, spec_origin: found.setting&.origin,
+                      enabled: enabled, reason: reason,
+                      connection_spec: found.spec, spec_origin: found.setting&.origin,
                       description: service.description, command: service.start&.first,
                       command_options: service.start&.drop(1), conditions: @kinds.fetch(kind), user: service.user,
                       timeouts: timeouts(found.config), roles: roles, errors: service.errors)

@@ -42,11 +42,12 @@ module Milter
           @root.read(path)
           errors = []
           shell = followed(name, text, path, errors)
-          Service.new(name: name, unit_name: @units ? unit : name, path: path, state: state(name, shell, mask),
-                      commands: shell.commands.map { |command| started(command) }.compact, variables: shell.variables,
+          Service.new(name: name, unit_name: @units ? unit : name, path: path, errors: errors,
+                      state: state(name, shell, mask), variables: shell.variables,
+                      commands: shell.commands.map { |command| started(command) }.compact,
                       description: description(text), start: StartCommand.for(@root, unit, path),
-                      programs: PROGRAMS.filter_map { |each| shell.text(each) }.map { |each| File.basename(each) },
-                      errors: errors)
+                      programs: PROGRAMS.filter_map { |each| shell.text(each) }
+                                        .map { |each| File.basename(each) })
         end
 
         def text_of(path)

@@ -8,13 +8,16 @@ module Milter
       class OtherKind < Kind
         NAME = "other"
         HINT = /milter|\binet6?:\d+@|\blocal:\//i
-        SOCKET_OPTIONS = %w[-p -s -l -L -S --socket --milter-socket --milter --listen --bind --connection].freeze
+        SOCKET_OPTIONS = %w[-p -s -l -L -S --socket --milter-socket --milter --listen --bind
+                            --connection].freeze
         CONFIG_OPTIONS = %w[-c -C -f -x --config --config-file --configuration].freeze
         FILE = KeyValueFile.new("Socket", "MilterSocket", "milter.socket", "milter_socket", "listen",
                                 "connection", "bind", "ListenPort", mode: "Mode")
-        SOCKET = %r{\A(?:(?:unix|local|inet6?):\S+|/\S+(?<!\.pid|\.conf|\.cfg|\.log)|[\w.*-]*:\d+|\[[\h:]+\]:\d+)\z}
+        SOCKET = %r{\A(?:(?:unix|local|inet6?):\S+|/\S+(?<!\.pid|\.conf|\.cfg|\.log)|
+                        [\w.*-]*:\d+|\[[\h:]+\]:\d+)\z}x
         # What speaks of milters and is none; us, first of all.
-        NOT = /\A(?:milter-manager|milter-test-\w+|clamd|spamd|amavisd(?:-new)?|mimedefang-multiplexor|postfix|sendmail|master)\z/
+        NOT = /\A(?:milter-manager|milter-test-\w+|clamd|spamd|amavisd(?:-new)?|
+                   mimedefang-multiplexor|postfix|sendmail|master)\z/x
 
         def initialize
           super(NAME, programs: [], services: [], role: :content, socket_options: SOCKET_OPTIONS,
@@ -44,7 +47,8 @@ module Milter
 
         # A file on the command line that may say more.
         def config_in(words)
-          Options.value(words, CONFIG_OPTIONS) || Options.plain(words).find { |word| word.match?(%r{\A/.*\.conf\z}) }
+          Options.value(words, CONFIG_OPTIONS) ||
+            Options.plain(words).find { |word| word.match?(%r{\A/.*\.conf\z}) }
         end
 
         private

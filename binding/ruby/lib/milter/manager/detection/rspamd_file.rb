@@ -22,7 +22,8 @@ module Milter
         private
 
         def speaks_milter?(worker)
-          worker.text("milter").to_s.match?(YES) && !worker.text("enabled").to_s.match?(/\A(?:no|false|off|0)\z/i) &&
+          worker.text("milter").to_s.match?(YES) &&
+            !worker.text("enabled").to_s.match?(/\A(?:no|false|off|0)\z/i) &&
             !worker.text("count").to_s.match?(/\A(?:0|-\d+)\z/)
         end
 

@@ -138,7 +138,10 @@ module Milter
           when "set_rcvar" then "#{words[1] ? expand(words[1]) : value('name')}_enable"
           when "dirname" then File.dirname(expand(words[1].to_s))
           when "basename" then File.basename(expand(words[1].to_s))
-          when "echo" then text.match?(/[|;&<>]/) ? UNKNOWN : words.drop(1).flat_map { |word| fields(word) }.join(" ")
+          when "echo"
+            return UNKNOWN if text.match?(/[|;&<>]/)
+
+            words.drop(1).flat_map { |word| fields(word) }.join(" ")
           else UNKNOWN
           end
         end

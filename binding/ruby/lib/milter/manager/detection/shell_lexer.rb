@@ -83,10 +83,14 @@ module Milter
           start = @scanner.pos
           until @scanner.eos? || @scanner.check(/[ \t\r\n;&|<>()]/)
             skip_piece(at)
-            skip_array(at) if @scanner.check(/\(/) && @scanner.string.byteslice(start...@scanner.pos).match?(/\A\w+\+?=\z/)
+            skip_array(at) if @scanner.check(/\(/) && since(start).match?(/\A\w+\+?=\z/)
           end
           @scanner.getch if @scanner.pos == start # a stray character
-          @scanner.string.byteslice(start...@scanner.pos).gsub(/\\\r?\n/, "")
+          since(start).gsub(/\\\r?\n/, "")
+        end
+
+        def since(start)
+          @scanner.string.byteslice(start...@scanner.pos)
         end
 
         def skip_piece(at)

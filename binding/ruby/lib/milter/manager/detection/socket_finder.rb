@@ -89,7 +89,8 @@ module Milter
 
         # The configuration that the command, the script or the usual places name.
         def read_config
-          paths = [@kind.config_in(words), *named_by_variables].compact.reject { |path| path.include?(SocketSpec::UNKNOWN) }
+          paths = [@kind.config_in(words), *named_by_variables].compact
+          paths.reject! { |path| path.include?(SocketSpec::UNKNOWN) }
           path = paths.find { |each| @root.file?(each) } || usual_places.find { |each| @root.file?(each) }
           return @kind.file.read(@root, path) if path
 

@@ -65,9 +65,11 @@ module Milter
 
         # Who listens on all addresses is reached on the loopback one.
         def connectable(family, host)
-          return host.include?(":") ? "[#{host}]" : host unless ANY_HOSTS.include?(host) || %w[:: *v6].include?(host)
-
-          family == "inet6" ? "[::1]" : "localhost"
+          if ANY_HOSTS.include?(host) || %w[:: *v6].include?(host)
+            family == "inet6" ? "[::1]" : "localhost"
+          else
+            host.include?(":") ? "[#{host}]" : host
+          end
         end
 
         def unquote(text)

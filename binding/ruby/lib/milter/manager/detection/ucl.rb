@@ -174,7 +174,8 @@ module Milter
         end
 
         def trouble
-          raise Problem.new("\"#{@scanner.peek(20).lines.first.to_s.chomp}\" is not understood", @path, current_line)
+          rest = @scanner.peek(20).scrub.lines.first.to_s.chomp
+          raise Problem.new("\"#{rest}\" is not understood", @path, current_line)
         end
 
         def blank_line
@@ -186,7 +187,9 @@ module Milter
         end
 
         def expand(text)
-          text.gsub(/\$\{(\w+)\}|\$([A-Z]\w*)/) { |all| @variables.fetch(Regexp.last_match(1) || Regexp.last_match(2), all) }
+          text.gsub(/\$\{(\w+)\}|\$([A-Z]\w*)/) do |all|
+            @variables.fetch(Regexp.last_match(1) || Regexp.last_match(2), all)
+          end
         end
       end
     end
