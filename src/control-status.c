@@ -2,6 +2,7 @@
 #include "config.h"
 #include "src/control.h"
 
+#include <json-glib/json-glib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -98,66 +99,103 @@ put_text(Status *status)
 /* --- for programs --- */
 
 static void
-put_string(GString *out, const char *text)
+put_json_counters(JsonBuilder *json, const guint64 *counters, guint n, Name name)
 {
-    g_string_append_c(out, '"');
-    for (const guchar *p = (const guchar *)text; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            g_string_append_printf(out, "\\%c", *p);
-        else if (*p < 0x20 || *p == 0x7f)
-            g_string_append_printf(out, "\\u%04x", *p);
-        else
-            g_string_append_c(out, (char)*p);
+    for (guint i = 0; i < n; i++) {
+        json_builder_set_member_name(json, name(i));
+        json_builder_add_int_value(json, (gint64)counters[i]);
     }
-    g_string_append_c(out, '"');
 }
 
 static void
-put_json_counters(GString *out, const guint64 *counters, guint n, Name name)
+put_json_int(JsonBuilder *json, const char *name, gint64 value)
 {
-    for (guint i = 0; i < n; i++)
-        g_string_append_printf(out, "%s\"%s\": %" G_GUINT64_FORMAT, i ? ", " : "", name(i),
-                               counters[i]);
-    g_string_append_c(out, '}');
+    json_builder_set_member_name(json, name);
+    json_builder_add_int_value(json, value);
+}
+
+static void
+put_json_string(JsonBuilder *json, const char *name, const char *value)
+{
+    g_autofree char *valid = g_utf8_make_valid(value, -1);
+
+    json_builder_set_member_name(json, name);
+    json_builder_add_string_value(json, valid);
+}
+
+static void
+put_json_head(JsonBuilder *json, const Status *status)
+{
+    MmSupervisor *supervisor = status->supervisor;
+
+    put_json_string(json, "version", PACKAGE_VERSION);
+    put_json_int(json, "pid", getpid());
+    put_json_string(json, "state", state_of(supervisor));
+    put_json_int(json, "uptime_s", uptime_of(supervisor));
+    put_json_int(json, "generation", supervisor->current ? supervisor->current->serial : 0);
+    put_json_int(json, "sessions", status->sessions);
+    put_json_string(json, "listening",
+                    supervisor->listener ? mm_listener_spec(supervisor->listener) : "");
+    json_builder_set_member_name(json, "totals");
+    json_builder_begin_object(json);
+    put_json_counters(json, status->totals.counters, MM_N_STATS, stat_name);
+    json_builder_end_object(json);
+}
+
+static void
+put_json_workers(JsonBuilder *json, const GPtrArray *workers)
+{
+    json_builder_set_member_name(json, "workers");
+    json_builder_begin_array(json);
+    for (guint i = 0; i < workers->len; i++) {
+        const MmWorkerRecord *worker = g_ptr_array_index(workers, i);
+
+        json_builder_begin_object(json);
+        put_json_int(json, "number", worker->number);
+        put_json_int(json, "pid", worker->pid);
+        put_json_int(json, "generation", worker->generation);
+        put_json_int(json, "sessions", worker->stats->page->gauges[MM_GAUGE_SESSIONS]);
+        json_builder_end_object(json);
+    }
+    json_builder_end_array(json);
+}
+
+static void
+put_json_children(JsonBuilder *json, Status *status)
+{
+    const MmSettings *settings = status->supervisor->settings;
+
+    json_builder_set_member_name(json, "children");
+    json_builder_begin_array(json);
+    for (guint i = 0; settings && i < settings->children->len; i++) {
+        const MmChild *child = g_ptr_array_index(settings->children, i);
+
+        json_builder_begin_object(json);
+        put_json_string(json, "name", child->name);
+        json_builder_set_member_name(json, "enabled");
+        json_builder_add_boolean_value(json, child->enabled);
+        put_json_counters(json, counters_of(status, child), MM_N_CHILD_STATS, child_stat_name);
+        json_builder_end_object(json);
+    }
+    json_builder_end_array(json);
 }
 
 static void
 put_json(Status *status)
 {
-    MmSupervisor *supervisor = status->supervisor;
-    GPtrArray *children = supervisor->settings ? supervisor->settings->children : NULL;
-    GString *out = status->out;
+    g_autoptr(JsonBuilder) json = json_builder_new();
+    g_autoptr(JsonNode) root = NULL;
+    g_autofree char *text = NULL;
 
-    g_string_append_printf(out,
-                           "{\"version\": \"%s\", \"pid\": %d, \"state\": \"%s\", \"uptime_s\": "
-                           "%" G_GINT64_FORMAT ", \"generation\": %u, \"sessions\": "
-                           "%" G_GINT64_FORMAT ", \"listening\": ",
-                           PACKAGE_VERSION, (int)getpid(), state_of(supervisor),
-                           uptime_of(supervisor),
-                           supervisor->current ? supervisor->current->serial : 0, status->sessions);
-    put_string(out, supervisor->listener ? mm_listener_spec(supervisor->listener) : "");
-    g_string_append(out, ", \"totals\": {");
-    put_json_counters(out, status->totals.counters, MM_N_STATS, stat_name);
-    g_string_append(out, ", \"workers\": [");
-    for (guint i = 0; i < supervisor->workers->len; i++) {
-        const MmWorkerRecord *worker = g_ptr_array_index(supervisor->workers, i);
-
-        g_string_append_printf(out,
-                               "%s{\"number\": %u, \"pid\": %d, \"generation\": %u, \"sessions\": "
-                               "%" G_GINT64_FORMAT "}",
-                               i ? ", " : "", worker->number, (int)worker->pid, worker->generation,
-                               worker->stats->page->gauges[MM_GAUGE_SESSIONS]);
-    }
-    g_string_append(out, "], \"children\": [");
-    for (guint i = 0; children && i < children->len; i++) {
-        const MmChild *child = g_ptr_array_index(children, i);
-
-        g_string_append(out, i ? ", {\"name\": " : "{\"name\": ");
-        put_string(out, child->name);
-        g_string_append_printf(out, ", \"enabled\": %s, ", child->enabled ? "true" : "false");
-        put_json_counters(out, counters_of(status, child), MM_N_CHILD_STATS, child_stat_name);
-    }
-    g_string_append(out, "]}\n");
+    json_builder_begin_object(json);
+    put_json_head(json, status);
+    put_json_workers(json, status->supervisor->workers);
+    put_json_children(json, status);
+    json_builder_end_object(json);
+    root = json_builder_get_root(json);
+    text = json_to_string(root, FALSE);
+    g_string_append(status->out, text);
+    g_string_append_c(status->out, '\n');
 }
 
 char *

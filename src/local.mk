@@ -5,6 +5,7 @@ noinst_LTLIBRARIES += libmm.la
 sbin_PROGRAMS += milter-manager
 
 libmm_la_SOURCES = \
+	src/answer.c \
 	src/chain.c \
 	src/channel.c \
 	src/channel.h \
@@ -89,9 +90,9 @@ libmm_la_SOURCES = \
 	src/worker.c \
 	src/worker.h
 libmm_la_CPPFLAGS = $(AM_CPPFLAGS) -DCONFIG_DIR='"$(sysconfdir)/milter-manager"'
-libmm_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) -pthread
+libmm_la_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS) $(SYSTEMD_CFLAGS) -pthread
 libmm_la_LIBADD = libmilter-client.la libmilter-server.la libmilter-core.la \
-	$(GLIB_LIBS) $(EV_LIBS) $(SYSTEMD_LIBS) -lpthread
+	$(GLIB_LIBS) $(JSON_LIBS) $(EV_LIBS) $(SYSTEMD_LIBS) -lpthread
 
 milter_manager_SOURCES = src/main.c
 if SANITIZERS

@@ -1,6 +1,7 @@
 /* relay-internal.h - what the files of the relay share
  *
- *   relay.c        the session's side: dispatch of commands, the MTA's wait, answers
+ *   relay.c        the session's side: dispatch of commands, beginnings and ends
+ *   answer.c       the MTA's wait and what it is told
  *   negotiation.c  the offer to the children, the answer to the MTA, macro lists
  *   chain.c        envelope steps: one child after another
  *   content.c      headers and body: the live child, the journal, whose turn it is
@@ -192,9 +193,14 @@ struct _MmRelay {
     guint8 lists_macros[MILTER_N_STAGES]; /* whether we asked the MTA for a list */
 };
 
-/* relay.c */
-/* Go on with whatever is waited for; after anything changed. */
-void mm_relay_advance(MmRelay *relay);
+/* answer.c */
+#define MM_PROGRESS_INTERVAL 5.0 /* s; Sendmail waits 10 s for a packet */
+void mm_relay_count(MmRelay *relay, MmStat which);
+/* The MTA waits for the reply to STEP; it does not any more. */
+void mm_relay_start_wait(MmRelay *relay, MilterStep step);
+void mm_relay_stop_wait(MmRelay *relay);
+/* The step that is asked is over, answered or not. */
+void mm_relay_end_step(MmRelay *relay);
 /* Give VERDICT (none: continue) as the reply to the step that is owed. */
 void mm_relay_answer(MmRelay *relay, const MmVerdict *verdict);
 /* Take nothing more from the MTA until the step that is being asked, at which it does not
@@ -205,6 +211,12 @@ guint8 mm_relay_friendly_reply(MmRelay *relay, MilterStep step);
 /* Seconds a member may take for its answer: its own TIMEOUT, or what is left of the MTA's
  * wait less a reserve for the members after it. */
 double mm_relay_time_for(MmRelay *relay, const MmMember *member, double timeout);
+
+/* relay.c */
+/* Go on with whatever is waited for; after anything changed. */
+void mm_relay_advance(MmRelay *relay);
+/* The MTA gave the transaction up. */
+void mm_relay_take_abort(MmRelay *relay);
 /* ABORT to every member in the transaction, and forget the transaction. */
 void mm_relay_end_transaction(MmRelay *relay, gboolean abort);
 void mm_relay_check_end(MmRelay *relay);
