@@ -25,6 +25,7 @@ typedef struct {
     MilterOption option; /* what it answered; lists are the rig's */
     guint n_owed;        /* replies it has not given */
     gboolean is_odd;     /* it has said what it should not: anything goes */
+    gboolean is_behind;  /* it left a command unanswered: what it says is late from then on */
 } Heard;
 
 typedef struct {
@@ -142,7 +143,8 @@ say_at_end(RigChild *child, const char *line)
     say(child, line);
     g_assert_cmpint(milter_frame_peek(wire->data, wire->len, G_MAXUINT32, &frame), ==,
                     MILTER_FRAME_OK);
-    if (!child->config->evaluation_mode)
+    /* One that is behind answers for a message that is over. */
+    if (!child->config->evaluation_mode && !fuzz->heard[child->config->index].is_behind)
         ledger_child_says(&fuzz->ledger, child->config->index,
                           fuzz->heard[child->config->index].option.steps, &frame);
 }
@@ -156,6 +158,7 @@ negotiate(RigChild *child, const MilterFrame *frame)
     g_assert_true(milter_option_parse(frame, &offer, NULL));
     heard->state = MILTER_STATE_READY;
     heard->n_owed = 0;
+    heard->is_behind = FALSE;
     heard->option.version = MIN(child->option.version, offer.version);
     heard->option.steps = child->option.steps & offer.steps;
     milter_option_clear(&offer);
@@ -241,11 +244,15 @@ answer(RigChild *child, const MilterFrame *frame)
     if (choice == 1) {
         rig_close(&child->end);
     } else if (choice == 2) {
+        const char *line = odd_replies[next(&fuzz->input, G_N_ELEMENTS(odd_replies))];
+
         heard->is_odd = TRUE;
+        heard->is_behind |= g_str_has_prefix(line, "addheader");
         fuzz->ledger.is_sure = FALSE;
-        say(child, odd_replies[next(&fuzz->input, G_N_ELEMENTS(odd_replies))]);
+        say(child, line);
     } else if (choice == 3) {
         heard->n_owed++; /* it hangs */
+        heard->is_behind = TRUE;
     } else {
         guint which = next(&fuzz->input, 64);
         const char *line = which < G_N_ELEMENTS(final_replies) ? final_replies[which] : "continue";
