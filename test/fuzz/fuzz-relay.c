@@ -25,7 +25,7 @@ typedef struct {
     MilterOption option; /* what it answered; lists are the rig's */
     guint n_owed;        /* replies it has not given */
     gboolean is_odd;     /* it has said what it should not: anything goes */
-    gboolean is_behind;  /* it left a command unanswered: what it says is late from then on */
+    int lag;             /* commands that it left unanswered: what it says is for earlier ones */
 } Heard;
 
 typedef struct {
@@ -37,6 +37,7 @@ typedef struct {
     gboolean has_conditions;
     gboolean is_closed; /* the MTA's connection is over */
     gboolean body_began, had_final;
+    gboolean may_hold; /* an unanswered envelope step came since the last reply */
 } Fuzz;
 
 static Fuzz *fuzz; /* for the children's callback */
@@ -138,15 +139,17 @@ static void
 say_at_end(RigChild *child, const char *line)
 {
     g_autoptr(GByteArray) wire = packet_line(PACKET_REPLY, line);
+    const Heard *heard = &fuzz->heard[child->config->index];
     MilterFrame frame;
 
     say(child, line);
     g_assert_cmpint(milter_frame_peek(wire->data, wire->len, G_MAXUINT32, &frame), ==,
                     MILTER_FRAME_OK);
-    /* One that is behind answers for a message that is over. */
-    if (!child->config->evaluation_mode && !fuzz->heard[child->config->index].is_behind)
-        ledger_child_says(&fuzz->ledger, child->config->index,
-                          fuzz->heard[child->config->index].option.steps, &frame);
+    /* One that is behind answers for a message that is over; one that is ahead has answered. */
+    if (heard->lag < 0)
+        fuzz->ledger.is_sure = FALSE;
+    if (!child->config->evaluation_mode && heard->lag == 0)
+        ledger_child_says(&fuzz->ledger, child->config->index, heard->option.steps, &frame);
 }
 
 static void
@@ -158,7 +161,7 @@ negotiate(RigChild *child, const MilterFrame *frame)
     g_assert_true(milter_option_parse(frame, &offer, NULL));
     heard->state = MILTER_STATE_READY;
     heard->n_owed = 0;
-    heard->is_behind = FALSE;
+    heard->lag = 0;
     heard->option.version = MIN(child->option.version, offer.version);
     heard->option.steps = child->option.steps & offer.steps;
     milter_option_clear(&offer);
@@ -234,8 +237,10 @@ answer(RigChild *child, const MilterFrame *frame)
         return;
     }
     check_command(child, frame);
-    if (!child->config->evaluation_mode && !heard->is_odd)
-        ledger_child_gets(&fuzz->ledger, child->config->index, heard->option.steps, frame);
+    /* One that is odd is as little checked as one that does not see where messages begin. */
+    if (!child->config->evaluation_mode)
+        ledger_child_gets(&fuzz->ledger, child->config->index,
+                          heard->option.steps | (heard->is_odd ? SMFIP_NOMAIL : 0), frame);
     if (frame->command == SMFIC_ABORT)
         heard->n_owed = 0;
     if (frame->command == SMFIC_MACRO || step == MILTER_STEP_NONE || !is_answered(child, step))
@@ -247,12 +252,13 @@ answer(RigChild *child, const MilterFrame *frame)
         const char *line = odd_replies[next(&fuzz->input, G_N_ELEMENTS(odd_replies))];
 
         heard->is_odd = TRUE;
-        heard->is_behind |= g_str_has_prefix(line, "addheader");
+        heard->lag += g_str_has_prefix(line, "addheader");
+        heard->lag -= strcmp(line, "continue; continue") == 0;
         fuzz->ledger.is_sure = FALSE;
         say(child, line);
     } else if (choice == 3) {
         heard->n_owed++; /* it hangs */
-        heard->is_behind = TRUE;
+        heard->lag++;
     } else {
         guint which = next(&fuzz->input, 64);
         const char *line = which < G_N_ELEMENTS(final_replies) ? final_replies[which] : "continue";
@@ -382,8 +388,11 @@ ask(const char *line, guint8 *final)
     note_in_ledger(wire);
     trace(PACKET_COMMAND, "mta says", wire->data, wire->len);
     rig_mta_send(rig, wire->data, wire->len);
-    if (!wants_reply)
+    if (!wants_reply) {
+        fuzz->may_hold |= step == MILTER_STEP_UNKNOWN ||
+                          (step != MILTER_STEP_NONE && step <= MILTER_STEP_DATA);
         return TRUE;
+    }
     rig_settle(rig);
     begin_wait();
     while (!take_replies(step, final)) {
@@ -399,6 +408,7 @@ ask(const char *line, guint8 *final)
         rig_pass(rig, timer);
     }
     g_assert_false(rig_has_packet(&rig->mta));
+    fuzz->may_hold = FALSE;
     return TRUE;
 }
 
@@ -519,6 +529,8 @@ send_garbage(void)
 
     rig_send(&fuzz->rig->mta, wire->data, wire->len);
     rig_settle(fuzz->rig);
+    if (fuzz->may_hold) /* not read yet */
+        rig_pass(fuzz->rig, 2 * patience(MILTER_STEP_EOM));
     g_assert_true(fuzz->rig->mta.is_eof);
     fuzz->is_closed = TRUE;
 }
@@ -565,7 +577,8 @@ talk(void)
                 for (guint j = 0; j < G_N_ELEMENTS(fuzz->heard); j++)
                     fuzz->heard[j].is_odd = TRUE;
             if (!was_answered) {
-                if (rig->state < MILTER_STATE_MAIL || next(&fuzz->input, 4) == 1)
+                /* What is held is not read yet: its reply and the ABORT would cross. */
+                if (rig->state < MILTER_STATE_MAIL || next(&fuzz->input, 4) == 1 || fuzz->may_hold)
                     close_mta(TRUE);
                 else
                     (void)ask("abort", &final);

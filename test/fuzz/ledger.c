@@ -101,10 +101,8 @@ check_fields(Ledger *ledger, const LedgerChild *child, gboolean leading_space)
 static void
 check_end(Ledger *ledger, LedgerChild *child, guint32 steps)
 {
-    if (!(steps & SMFIP_NOHDRS)) {
-        model_show_begin(&ledger->direct);
+    if (!(steps & SMFIP_NOHDRS))
         check_fields(ledger, child, (steps & SMFIP_HDR_LEADSPC) != 0);
-    }
     if (!(steps & SMFIP_NOBODY) && !child->has_skipped)
         g_assert_cmpmem(child->body->data, child->body->len, ledger->body->data, ledger->body->len);
 }
@@ -127,6 +125,9 @@ ledger_child_gets(Ledger *ledger, guint index, guint32 steps, const MilterFrame 
         g_byte_array_append(child->body, frame->payload, (guint)frame->size);
         break;
     case SMFIC_BODYEOB:
+        /* Also to one that cannot be checked: Sendmail then counts anew. */
+        if (!(steps & SMFIP_NOHDRS))
+            model_show_begin(&ledger->direct);
         if (ledger->is_sure && !(steps & SMFIP_NOMAIL))
             check_end(ledger, child, steps);
         forget(child);
