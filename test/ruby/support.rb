@@ -106,7 +106,7 @@ end
 # A context as blocks get it; what a test needs of it is given by hand.
 class FakeContext
   attr_reader :name, :macros
-  attr_accessor :n_processing_sessions, :declared_size, :seen_size
+  attr_accessor :n_processing_sessions, :declared_size, :seen_size, :shown_recipients
 
   def initialize(name: "child", macros: {}, sessions: 0, declared_size: nil)
     @name = name
@@ -114,6 +114,7 @@ class FakeContext
     @n_processing_sessions = sessions
     @declared_size = declared_size
     @seen_size = 0
+    @shown_recipients = []
   end
 
   def [](name) = @macros[name.delete("{}")]
@@ -174,5 +175,8 @@ end
 
 # Whether CONDITION stops the child at STEP.
 def stops?(condition, step, context, *arguments)
-  condition.stoppers.fetch(step, []).map { |stopper| stopper.block.call(context, *arguments) }.any?
+  stops = condition.stoppers.fetch(step, []).map { |stopper| stopper.block.call(context, *arguments) }.any?
+  context.shown_recipients = [] if step == "envelope_from"
+  context.shown_recipients |= [arguments.first] if step == "envelope_recipient" && !stops
+  stops
 end

@@ -14,6 +14,9 @@ module Milter
       attr_reader :name, :origin, :stoppers, :fallback
       attr_accessor :description
 
+      # The Combination that it is; nil: it is none.
+      attr_accessor :combination
+
       def initialize(name, origin)
         @name = name
         @origin = origin

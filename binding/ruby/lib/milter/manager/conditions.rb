@@ -6,7 +6,7 @@
   address_set matcher envelope_address watched_file list_file condition_state tunable
   s25r remote_network trust mta_limits stress socket_table sendmail_macros
   dns_client dns_cache name_servers dnsbl
-  combination score policy policies restrict_accounts account_list
+  combination_progress combination score policy policies restrict_accounts account_list
   postfix_access_keys postfix_table_lines postfix_table postfix_cidr_table posix_pattern
   postfix_regexp_table postfix_access_table
   listener size_range network_list sender_list condition_language

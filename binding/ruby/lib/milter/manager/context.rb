@@ -17,7 +17,7 @@ module Milter
         @name = name
         @own_macros = nil # [value, step] by name
         @new_macros = nil
-        @headers = nil
+        @headers = @hidden = nil
         watch
       end
 
@@ -50,12 +50,23 @@ module Milter
       attr_writer :step
 
       def forget_message
-        @headers = nil
+        @headers = @hidden = nil
         @own_macros&.delete_if { |_, (_, step)| step > 1 }
       end
 
       def take_header(name, value)
         (@headers ||= []) << [name, value]
+      end
+
+      # The child does not see the recipient that came last.
+      def hide_recipient
+        (@hidden ||= []) << @session.recipient
+      end
+
+      # Those of the message that the child sees.
+      def shown_recipients
+        @personal = true
+        @hidden ? @session.recipients - @hidden : @session.recipients
       end
 
       # --- for conditions ---

@@ -6,6 +6,7 @@ module Milter
     class Decider
       include Asking
 
+      RECIPIENT_STEP = 3
       HEADER_STEP = 5
       END_SECONDS = 1.0    # for what is left to unwind when the worker ends
       INSIST_SECONDS = 5.0 # between time limits for what does not end at the first
@@ -189,6 +190,7 @@ module Milter
           worst = result if result > worst || result == Decision::STOP
           break if result == Decision::STOP
         end
+        context.hide_recipient if worst == Decision::STOP && decision.step == RECIPIENT_STEP
         decision.set_common(stoppers, worst, reads_macros) if is_common
         worst
       end

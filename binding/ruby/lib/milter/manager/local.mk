@@ -4,6 +4,7 @@ dist_managerruby_DATA += \
 	binding/ruby/lib/milter/manager/accounts.rb \
 	binding/ruby/lib/milter/manager/address_set.rb \
 	binding/ruby/lib/milter/manager/combination.rb \
+	binding/ruby/lib/milter/manager/combination_progress.rb \
 	binding/ruby/lib/milter/manager/condition_language.rb \
 	binding/ruby/lib/milter/manager/condition_state.rb \
 	binding/ruby/lib/milter/manager/conditions.rb \
