@@ -28,3 +28,12 @@ uninstall-hook:
 	-rmdir '$(DESTDIR)$(milterconfdir)/applicable-conditions' \
 		'$(DESTDIR)$(milterconfdir)/defaults' '$(DESTDIR)$(milterconfdir)/models' \
 		'$(DESTDIR)$(milterconfdir)'
+
+if SYSTEMD_UNIT
+systemdsystemunitdir = @systemdsystemunitdir@
+nodist_systemdsystemunit_DATA = conf/milter-manager.service
+endif
+CLEANFILES += conf/milter-manager.service
+EXTRA_DIST += conf/milter-manager.service.in
+conf/milter-manager.service: $(srcdir)/conf/milter-manager.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) conf && sed 's,@sbindir[@],$(sbindir),' $(srcdir)/conf/milter-manager.service.in > $@

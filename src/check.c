@@ -8,6 +8,7 @@
 
 #include "src/channel.h"
 #include "src/generation.h"
+#include "src/privilege.h"
 #include "src/process.h"
 
 #define SHOWN_MAX (2 * MM_SETTINGS_PACKED_MAX)
@@ -42,13 +43,16 @@ check(int fd, char **spec_p)
     g_autoptr(GError) error = NULL;
     g_autoptr(GBytes) bytes = mm_memory_file_read(fd, MM_SETTINGS_PACKED_MAX, &error);
     MmSettings *settings = bytes ? mm_settings_unpack(bytes, &error) : NULL;
+    int status = EXIT_SUCCESS;
 
     if (!settings)
         return fail(error->message);
     if (spec_p)
         *spec_p = g_strdup(settings->controller_spec);
+    else if (!mm_privilege_check(settings, &error))
+        status = fail(error->message);
     mm_settings_free(&settings);
-    return EXIT_SUCCESS;
+    return status;
 }
 
 static int

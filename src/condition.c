@@ -339,6 +339,19 @@ mm_condition_any(const MmRelay *relay, MilterStep step)
     return collects(relay) && (relay->host->conditions->steps & (1u << step));
 }
 
+gboolean
+mm_condition_may_refuse(const MmRelay *relay, MilterStep step)
+{
+    for (guint i = 0; i < relay->n_members; i++) {
+        const MmMember *member = &relay->members[i];
+
+        if (mm_condition_asks(member, step) && !member->shadow &&
+            member->child->stopper_fallbacks[step] == MM_DECISION_TEMPFAIL)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static guint8
 status_of(const MmMember *member)
 {

@@ -206,6 +206,8 @@ is_unanswered(MmRelay *relay, MilterStep step)
 {
     if (step == MILTER_STEP_RCPT && relay->host->settings->split_recipients)
         return FALSE; /* we do */
+    if (mm_condition_may_refuse(relay, step))
+        return FALSE;
     for (guint i = 0; i < relay->n_members; i++) {
         const MmMember *member = &relay->members[i];
 

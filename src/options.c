@@ -172,9 +172,10 @@ static gboolean
 print_help(const char *name, const char *text, gpointer data, GError **error)
 {
     MmOptions *options = data;
-    g_autofree char *help = g_option_context_get_help(options->context, TRUE, NULL);
+    char *help = g_option_context_get_help(options->context, TRUE, NULL);
 
     fputs(help, stdout);
+    g_free(help);
     exit(EXIT_SUCCESS);
 }
 

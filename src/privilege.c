@@ -80,21 +80,42 @@ become(const MmSettings *settings, const struct passwd *user, gid_t gid, GError 
     return TRUE;
 }
 
+/* Who the settings name: *user is NULL when they name none. */
+static gboolean
+find_identity(const MmSettings *settings, const struct passwd **user, gid_t *gid, GError **error)
+{
+    const char *user_name = settings->effective_user, *group_name = settings->effective_group;
+
+    *user = user_name ? mm_privilege_user(user_name) : NULL;
+    if (user_name && !*user)
+        return refuse(settings, MM_SCOPE_SECURITY, "effective_user", error,
+                      "there is no user \"%s\"; make one (adduser --system --group %s) or name another",
+                      user_name, user_name);
+    *gid = *user ? (*user)->pw_gid : getgid();
+    if (group_name && !mm_privilege_group(group_name, gid))
+        return refuse(settings, MM_SCOPE_SECURITY, "effective_group", error,
+                      "there is no group \"%s\"", group_name);
+    return TRUE;
+}
+
+gboolean
+mm_privilege_check(const MmSettings *settings, GError **error)
+{
+    const struct passwd *user;
+    gid_t gid;
+
+    return find_identity(settings, &user, &gid, error);
+}
+
 gboolean
 mm_privilege_drop(const MmSettings *settings, GError **error)
 {
     const char *user_name = settings->effective_user, *group_name = settings->effective_group;
-    const struct passwd *user = NULL;
-    gid_t gid = getgid();
+    const struct passwd *user;
+    gid_t gid;
 
-    if (user_name && !(user = mm_privilege_user(user_name)))
-        return refuse(settings, MM_SCOPE_SECURITY, "effective_user", error,
-                      "there is no user \"%s\"", user_name);
-    if (user)
-        gid = user->pw_gid;
-    if (group_name && !mm_privilege_group(group_name, &gid))
-        return refuse(settings, MM_SCOPE_SECURITY, "effective_group", error,
-                      "there is no group \"%s\"", group_name);
+    if (!find_identity(settings, &user, &gid, error))
+        return FALSE;
     if (geteuid() == 0)
         return (!user && !group_name) || become(settings, user, gid, error);
     if (user && user->pw_uid != getuid())

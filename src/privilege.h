@@ -14,6 +14,9 @@ G_BEGIN_DECLS
  * setting at fault was made. */
 gboolean mm_privilege_drop(const MmSettings *settings, GError **error);
 
+/* Whether these exist. */
+gboolean mm_privilege_check(const MmSettings *settings, GError **error);
+
 /* Let this process open as many files as manager.max_file_descriptors says. */
 gboolean mm_privilege_raise_limits(const MmSettings *settings, GError **error);
 

@@ -357,14 +357,15 @@ is_of_last_recipient(const char *name)
 void
 mm_recipient_rewrite_macros(const MmMember *member, MilterBuffer *packet)
 {
-    const char *at = (const char *)milter_buffer_bytes(packet);
-    const char *end = at + milter_buffer_size(packet);
     g_autoptr(GByteArray) payload = NULL;
+    const char *at, *end;
     char count[16];
 
     if (!member->n_hidden || !milter_buffer_size(packet))
         return;
     payload = g_byte_array_new();
+    at = (const char *)milter_buffer_bytes(packet);
+    end = at + milter_buffer_size(packet);
     at += 5; /* length and 'D' */
     g_byte_array_append(payload, (const guint8 *)at, 1);
     g_snprintf(count, sizeof(count), "%u", member->n_recipients);

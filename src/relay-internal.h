@@ -307,6 +307,8 @@ void mm_condition_close(MmRelay *relay);
 gboolean mm_condition_asks(const MmMember *member, MilterStep step);
 gboolean mm_condition_asks_content(const MmMember *member);
 gboolean mm_condition_any(const MmRelay *relay, MilterStep step);
+/* Whether a condition that fails at STEP refuses it. */
+gboolean mm_condition_may_refuse(const MmRelay *relay, MilterStep step);
 /* Ask about an envelope step, once; TRUE while the answer is awaited. */
 gboolean mm_condition_waits(MmRelay *relay, MilterStep step);
 /* Ask about what MEMBER is to read next. */

@@ -108,6 +108,8 @@ rig_rule(RigChild *child, MilterStep step, const char *recipient, MmDecision dec
         child->rules = g_ptr_array_new_with_free_func(free_rule);
     g_ptr_array_add(child->rules, rule);
     child->config->stopper_steps |= 1u << step;
+    if (decision == MM_DECISION_TEMPFAIL)
+        child->config->stopper_fallbacks[step] = MM_DECISION_TEMPFAIL;
 }
 
 void
