@@ -10,16 +10,29 @@ typedef struct {
     gboolean with_secrets;
 } Show;
 
+/* In a comment, which ends with the line: names of files may hold anything. */
+static void
+append_origin(Show *show, const char *origin)
+{
+    g_autofree char *text = g_strdup(origin ? origin : "default");
+
+    for (char *c = text; *c; c++) {
+        if (g_ascii_iscntrl(*c))
+            *c = '?';
+    }
+    g_string_append_printf(show->out, " # %s\n", text);
+}
+
 static void
 append_item(Show *show, const char *indent, const MmItem *item, gconstpointer target)
 {
     g_autoptr(GVariant) value = mm_item_get(item, target);
     MmType type = item->type == MM_TYPE_SECRET && show->with_secrets ? MM_TYPE_STRING : item->type;
     g_autofree char *literal = mm_value_literal(value, type);
-    const char *origin = mm_item_origin(item, target);
 
-    g_string_append_printf(show->out, "%s%s.%s = %s # %s\n", indent, mm_scope_name(item->scope),
-                           item->name, literal, origin ? origin : "default");
+    g_string_append_printf(show->out, "%s%s.%s = %s", indent, mm_scope_name(item->scope),
+                           item->name, literal);
+    append_origin(show, mm_item_origin(item, target));
 }
 
 static void
@@ -37,8 +50,8 @@ append_child(Show *show, const MmChild *child)
     g_autoptr(GVariant) name = g_variant_ref_sink(g_variant_new_string(child->name));
     g_autofree char *literal = mm_value_literal(name, MM_TYPE_STRING);
 
-    g_string_append_printf(show->out, "\ndefine_milter(%s) do |milter| # %s\n", literal,
-                           child->origin ? child->origin : "default");
+    g_string_append_printf(show->out, "\ndefine_milter(%s) do |milter|", literal);
+    append_origin(show, child->origin);
     append_scope(show, "  ", MM_SCOPE_CHILD, child);
     g_string_append(show->out, "end\n");
 }

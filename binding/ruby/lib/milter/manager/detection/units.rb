@@ -135,7 +135,7 @@ module Milter
         # From the most to the least specific: "a-b@c.service.d", "a-b@.service.d",
         # "a-.service.d", "service.d".
         def drop_in_directories(name)
-          base, type = name.match(/\A(.*)\.(\w+)\z/).captures
+          base, type = name.match(/\A(.*)\.(\w+)\z/m).captures
           names = [base]
           names << base[/\A[^@]*@/] if template_of(name)
           prefix = base[/\A[^@]*/]
