@@ -19,7 +19,7 @@ module Milter
       # Something that cannot be read as what it should be; the message is "FILE:LINE: reason".
       class Problem < StandardError
         def initialize(reason, path, line = nil)
-          super("#{[path, line].compact.join(':')}: #{reason}")
+          super("#{[path, line].compact.join(':')}: #{reason}".gsub(/[[:cntrl:]]/, "?"))
         end
       end
     end

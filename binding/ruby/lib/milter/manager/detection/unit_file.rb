@@ -6,6 +6,8 @@ module Milter
       # The syntax of systemd's unit files (systemd.syntax(7)): sections, "KEY=VALUE",
       # continued lines, comments.
       module UnitFile
+        PROBLEMS_MAX = 3 # that are named, of a file that is none
+
         Entry = Struct.new(:section, :key, :setting)
 
         module_function
@@ -14,19 +16,26 @@ module Milter
         # @return [Array<Entry>]
         def parse(text, path)
           section = nil
-          each_line(text).filter_map do |line, n|
+          problems = 0
+          entries = each_line(text).filter_map do |line, n|
             if line.start_with?("[") && line.end_with?("]")
               section = line[1..-2]
               next
             end
             key, value = line.split("=", 2)
             unless value
+              problems += 1
+              next if problems > PROBLEMS_MAX
+
               yield Problem.new("\"#{line[0, 60]}\" is neither a section nor KEY=VALUE", path, n)
               next
             end
 
             Entry.new(section, key.strip, Setting.new(value.strip, path, n))
           end
+          more = problems - PROBLEMS_MAX
+          yield Problem.new("#{more} more lines are neither a section nor KEY=VALUE", path) if more.positive?
+          entries
         end
 
         # Lines that count, put together where they are continued, with the number of the first.
