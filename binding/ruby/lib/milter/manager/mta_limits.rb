@@ -15,7 +15,7 @@ module Milter
 
       # The most smtpd processes of Postfix's SMTP service.
       def postfix(directories = POSTFIX_DIRECTORIES)
-        directory = directories.find { |each| File.readable?(File.join(each, "main.cf")) }
+        directory = directories.find { |each| File.file?(File.join(each, "main.cf")) }
         return nil unless directory
 
         files = MTA::PostfixFiles.new(directory)
@@ -28,7 +28,7 @@ module Milter
 
       # Sendmail's MaxDaemonChildren.
       def sendmail(files = SENDMAIL_FILES)
-        file = files.find { |each| File.readable?(each) }
+        file = files.find { |each| File.file?(each) }
         return nil unless file
 
         text = File.binread(file).scan(/^O\s*MaxDaemonChildren\s*=\s*(\d+)/n).last

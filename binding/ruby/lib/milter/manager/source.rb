@@ -14,7 +14,8 @@ module Milter
         # The text of a file that only root, or we, can change.
         def read(path)
           check(File.dirname(path), File.stat(File.dirname(path)))
-          File.open(path, "rb") do |file|
+          File.open(path, File::RDONLY | File::NONBLOCK | File::BINARY) do |file|
+            check_kind(path, file.stat)
             check(path, file.stat)
             @paths[path] = file.read.force_encoding(Encoding::UTF_8)
           end
@@ -39,6 +40,13 @@ module Milter
         end
 
         private
+
+        # A pipe or a device may never end.
+        def check_kind(path, stat)
+          return if stat.file? || stat.directory?
+
+          raise ConfigurationError, "cannot read #{path}: it is not a file but a #{stat.ftype}"
+        end
 
         def check(path, stat)
           unless [0, Process.uid].include?(stat.uid)

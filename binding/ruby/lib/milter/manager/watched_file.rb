@@ -59,7 +59,8 @@ module Milter
       end
 
       def read
-        File.open(@path, "rb") do |file|
+        # A pipe would not let us in before somebody writes to it.
+        File.open(@path, File::RDONLY | File::NONBLOCK | File::BINARY) do |file|
           stat = file.stat
           raise ConfigurationError, "#{@path} is not a file" unless stat.file?
           raise ConfigurationError, "#{@path} has more than #{MAX_SIZE} bytes" if stat.size > MAX_SIZE

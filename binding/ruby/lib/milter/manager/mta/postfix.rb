@@ -33,7 +33,7 @@ module Milter
 
           def readable(directories, root)
             directories.map { |directory| File.join(root, directory) }
-                       .select { |directory| File.readable?(File.join(directory, "main.cf")) }
+                       .select { |directory| File.file?(File.join(directory, "main.cf")) }
           end
 
           def more(directory, root)

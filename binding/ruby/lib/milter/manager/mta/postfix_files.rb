@@ -81,7 +81,7 @@ module Milter
 
         def lines(name)
           path = File.join(@directory, name)
-          File.exist?(path) ? self.class.logical_lines(path) : []
+          File.file?(path) && File.readable?(path) ? self.class.logical_lines(path) : []
         end
 
         def origin(name, line)

@@ -13,7 +13,7 @@ module Milter
                         eoh: "eoh", eom: "eom" }.freeze
 
         def self.find(root = "/")
-          FILES.map { |file| File.join(root, file) }.select { |file| File.readable?(file) }.map { |file| new(file) }
+          FILES.map { |file| File.join(root, file) }.select { |file| File.file?(file) && File.readable?(file) }.map { |file| new(file) }
         end
 
         attr_reader :file
