@@ -54,6 +54,7 @@ dist_managerruby_DATA = \
 	binding/ruby/lib/milter/manager/scheduler.rb \
 	binding/ruby/lib/milter/manager/session.rb \
 	binding/ruby/lib/milter/manager/source.rb \
+	binding/ruby/lib/milter/manager/spelling.rb \
 	binding/ruby/lib/milter/manager/threads.rb \
 	binding/ruby/lib/milter/manager/waiting.rb \
 	binding/ruby/lib/milter/manager/waiting_files.rb \

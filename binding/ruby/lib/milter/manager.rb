@@ -7,6 +7,7 @@ require "etc"
 require "milter/logger"
 require "milter/manager/errors"
 require "milter/manager/failure"
+require "milter/manager/spelling"
 require "milter/manager/source"
 require "milter/manager/load_guard"
 require "milter/manager/item_group"
@@ -38,6 +39,11 @@ require "milter/manager/conditions"
 require "milter/manager/detection"
 require "milter/manager/detect_group"
 require "milter/manager/configuration"
+
+# What configuration files use without requiring it, as milter manager 2.x had it loaded.
+{ Date: "date", DateTime: "date", ERB: "erb", FileUtils: "fileutils", JSON: "json", OpenStruct: "ostruct",
+  Pathname: "pathname", Shellwords: "shellwords", StringIO: "stringio", Tempfile: "tempfile",
+  YAML: "yaml" }.each { |name, library| Object.autoload(name, library) }
 
 module Milter
   module Manager

@@ -60,6 +60,17 @@ module Milter
       def inspect
         "condition #{name.dump}"
       end
+
+      private
+
+      def respond_to_missing?(_name, _include_private = false)
+        false
+      end
+
+      def method_missing(name, *)
+        nearest = Spelling.nearest(name, public_methods - Object.instance_methods)
+        raise ConfigurationError, "condition has no \"#{name}\"#{nearest}"
+      end
     end
   end
 end

@@ -86,28 +86,22 @@ module Milter
 
       # Show MILTERS only messages all of whose recipients are in a list.
       # @param fallback [Symbol, nil] of the condition, for accounts that cannot be looked up
-      def restrict_accounts_by_list(*matchers, condition_name: nil, milters: defined_milters, fallback: nil)
+      def restrict_accounts_by_list(*matchers, **more)
+        options = restriction("restrict_accounts_by_list", matchers.last.is_a?(Hash) ? matchers.pop : {}, more)
         raise ConfigurationError, "restrict_accounts_by_list needs at least one account" if matchers.empty?
 
         accounts = AccountList.new(matchers)
-        restrict_accounts_generic(condition_name: condition_name || "Restrict Accounts by List",
-                                  milters: milters, fallback: fallback) do |_context, recipient|
-          accounts.include?(recipient)
-        end
+        options[:condition_name] ||= "Restrict Accounts by List"
+        restrict_accounts_generic(options) { |_context, recipient| accounts.include?(recipient) }
       rescue ArgumentError => error
         raise ConfigurationError, "restrict_accounts_by_list: #{error.message}"
       end
 
       # Show children only messages for all of whose recipients the block is true.
       def restrict_accounts_generic(options = {}, **more, &block)
-        options = options.merge(more)
+        options = restriction("restrict_accounts_generic", options, more)
         raise ConfigurationError, "restrict_accounts_generic needs a block" unless block
 
-        unknown = options.keys - %i[condition_name milters fallback]
-        unless unknown.empty?
-          raise ConfigurationError, "restrict_accounts_generic: no option #{unknown.first.inspect}; " \
-                                    "it has condition_name, milters and fallback"
-        end
         name = options[:condition_name] || "Restrict Accounts"
         make_condition(name, RestrictAccounts.new(&block),
                        "Apply a milter only when all recipients are certain accounts")
@@ -138,6 +132,18 @@ module Milter
       end
 
       private
+
+      # Options of FUNCTION, as a hash or with names.
+      def restriction(function, options, more)
+        raise ConfigurationError, "#{function}: #{options.inspect} is not a hash of options" unless options.is_a?(Hash)
+
+        options = options.merge(more)
+        unknown = options.keys - %i[condition_name milters fallback]
+        return options if unknown.empty?
+
+        raise ConfigurationError, "#{function}: no option #{unknown.first.inspect}; " \
+                                  "it has condition_name, milters and fallback"
+      end
 
       def tune(tunable)
         (@tunables ||= []) << tunable

@@ -140,7 +140,7 @@ module Milter
       end
 
       def pattern?(path)
-        path.match?(/[*?\[{]/)
+        path.match?(/[*?]|\[.+\]|\{.*\}/)
       end
 
       def find(path)
@@ -165,7 +165,8 @@ module Milter
       end
 
       def method_missing(name, *)
-        raise ConfigurationError, "there is no function or object \"#{name}\""
+        nearest = Spelling.nearest(name, public_methods - Object.instance_methods)
+        raise ConfigurationError, "there is no function or object \"#{name}\"#{nearest}"
       end
     end
   end
