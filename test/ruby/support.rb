@@ -123,6 +123,7 @@ class FakeContext
     @macros[name.delete("{}")] = value
   end
 
+  def answer_of(stopper, arguments) = stopper.block.call(self, *arguments)
   def postfix? = @macros["v"].to_s.include?("Postfix")
   def authenticated? = %w[auth_type auth_authen].any? { |name| @macros.key?(name) }
 end

@@ -5,6 +5,17 @@ module Milter
     # One block of one condition: its arguments, its answer, and what its failing means.  A part
     # of Decider.
     module Asking
+      # What a block says that a combination asks: once for all children of a question, if it looked
+      # only at facts of the session.
+      def answer_of(decision, context, stopper, arguments)
+        return stopper.block.call(context, *arguments) if decision.items || decision.children.length == 1
+
+        context.in_combination do
+          answer = shared(decision, context, stopper) { stopper.block.call(context, *arguments) }
+          answer ? answer.value : stopper.block.call(context, *arguments)
+        end
+      end
+
       private
 
       def arguments_for(decision, stopper)

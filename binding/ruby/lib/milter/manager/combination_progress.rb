@@ -39,7 +39,7 @@ module Milter
       def ask_leaf(leaf, view)
         return if @asked.include?(leaf) || !value(leaf, view).nil?
 
-        stops = stoppers_of(leaf).any? { |stopper| stopper.block.call(@context, *@arguments) }
+        stops = stoppers_of(leaf).any? { |stopper| @context.answer_of(stopper, @arguments) }
         scope.stopped << leaf if stops
         @asked << leaf
       end

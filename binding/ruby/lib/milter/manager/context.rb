@@ -18,6 +18,7 @@ module Milter
         @own_macros = nil # [value, step] by name
         @new_macros = nil
         @headers = @hidden = nil
+        @depth = 0
         watch
       end
 
@@ -47,7 +48,27 @@ module Milter
         macros
       end
 
-      attr_writer :step
+      # The question that is being answered.
+      def decision=(decision)
+        @decision = decision
+        @step = decision.step
+      end
+
+      # 1 while a combination asks.
+      attr_reader :depth
+
+      def in_combination
+        @depth = 1
+        yield
+      ensure
+        @depth = 0
+        @personal = true # the combination's own answer is
+      end
+
+      # What a block says that a combination asks.
+      def answer_of(stopper, arguments)
+        @decider.answer_of(@decision, self, stopper, arguments)
+      end
 
       def forget_message
         @headers = @hidden = nil

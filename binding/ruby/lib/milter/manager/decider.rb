@@ -159,7 +159,7 @@ module Milter
         return decision.common_result if common?(decision, index, stoppers)
 
         context = context(decision.session, index)
-        context.step = decision.step
+        context.decision = decision
         result = decision.items ? content(decision, context, stoppers) : envelope(decision, context, stoppers)
         macros = context.take_macros
         decision.set_macros(index, macros) if macros
@@ -220,19 +220,19 @@ module Milter
 
       # The answer to be used for this child: one that was computed for another, if it holds, or
       # that this child is the first to ask for.  nil: it has to be asked by itself.
-      def shared(decision, context, stopper)
+      def shared(decision, context, stopper, &block)
         answer = decision.shared[stopper]
-        return compute(decision, context, stopper) unless answer
+        return compute(decision, context, stopper, &block) unless answer
 
         # What turned out to be that child's own is not waited for.
-        wait_for(answer) if !answer.done && answer.context.shareable?
+        wait_for(answer) if answer.promising?
         answer if answer.done && answer.shareable && !(answer.macros_read && context.own_macros?)
       end
 
       def compute(decision, context, stopper)
-        answer = decision.shared[stopper] = Decision::Shared.new(context, false)
+        answer = decision.shared[stopper] = Decision::Shared.new(context, context.depth, false)
         context.watch
-        answer.value = ask(decision, context, stopper, arguments_for(decision, stopper))
+        answer.value = block_given? ? yield : ask(decision, context, stopper, arguments_for(decision, stopper))
         answer.shareable = context.shareable?
         answer.macros_read = context.macros_read
         answer

@@ -14,8 +14,13 @@ module Milter
       STOP = 1
       TEMPORARY_FAILURE = 2
 
-      # An answer that may hold for other children.
-      Shared = Struct.new(:context, :done, :value, :shareable, :macros_read, :waiting)
+      # An answer that may hold for other children; depth: 1 where a combination asked for it.
+      Shared = Struct.new(:context, :depth, :done, :value, :shareable, :macros_read, :waiting) do
+        # Whether it is still being computed, and nothing of its own child was looked at so far.
+        def promising?
+          !done && context.depth == depth && context.shareable?
+        end
+      end
 
       attr_reader :id, :session, :step, :children, :results, :limit, :macros
       attr_accessor :deadline, :timer, :is_expired, :is_closed, :items
