@@ -154,9 +154,11 @@ const MmItem mm_items[] = {
     ITEM(DATABASE, "extra_options", HASH, NOT_NIL, "@a{sv} {}", 0, 0, NULL,
          FIELD(database_options), "hash of options of ActiveRecord's adapter"),
 
+    ITEM(DETECT, "enabled", BOOL, NOT_NIL, "true", 0, 0, NULL, FIELD(detect_enabled),
+         "whether milters that the system starts are looked for and used"),
     ITEM(DETECT, "order", NAMES, NOT_NIL, "@as []", 0, 0, NULL, FIELD(detect_order),
-         "names or kinds of milters, in the order wanted; those not named follow in the advised "
-         "order"),
+         "names, kinds or places of milters, in the order wanted; those not named follow in the "
+         "advised order"),
     ITEM(DETECT, "both_roles", NAMES, NOT_NIL, "@as []", 0, 0, NULL, FIELD(detect_both_roles),
          "milters that verify and sign, to be registered for each: NAME first, NAME-sign last"),
     ITEM(DETECT, "watch", BOOL, NOT_NIL, "false", 0, 0, NULL, FIELD(detect_watch),

@@ -121,8 +121,9 @@ typedef struct {
     GVariant *database_options; /* a hash; owned */
 
     /* detect.* */
-    char **detect_order;      /* names; owned */
-    char **detect_both_roles; /* names; owned */
+    gboolean detect_enabled;   /* look for milters */
+    char **detect_order;       /* names; owned */
+    char **detect_both_roles;  /* names; owned */
     gboolean detect_watch;     /* reload when one of the watched paths changes */
     double detect_watch_delay; /* s without another change before that */
     GPtrArray *watched;        /* MmWatched; owned */

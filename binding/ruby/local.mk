@@ -40,6 +40,7 @@ dist_managerruby_DATA = \
 	binding/ruby/lib/milter/manager/decider.rb \
 	binding/ruby/lib/milter/manager/decision.rb \
 	binding/ruby/lib/milter/manager/detect_group.rb \
+	binding/ruby/lib/milter/manager/detect_settling.rb \
 	binding/ruby/lib/milter/manager/detection.rb \
 	binding/ruby/lib/milter/manager/errors.rb \
 	binding/ruby/lib/milter/manager/event_loop.rb \

@@ -37,6 +37,7 @@ require "milter/manager/asking"
 require "milter/manager/decider"
 require "milter/manager/conditions"
 require "milter/manager/detection"
+require "milter/manager/detect_settling"
 require "milter/manager/detect_group"
 require "milter/manager/configuration"
 

@@ -8,6 +8,8 @@ module Milter
     #   detect.others
     #   detect.register
     class DetectGroup < ItemGroup
+      include DetectSettling
+
       items_of "detect"
 
       ORIGIN = "detected:"
@@ -24,6 +26,8 @@ module Milter
         @others = nil
         @registered = {}
         @touched = []
+        @reasons = {}
+        @replaced = {}
       end
 
       # Look for milters of that kind (see Detection::Kinds); with CONDITIONS as default conditions.
@@ -47,13 +51,21 @@ module Milter
 
       # All that was found (Detection::Candidate), in the advised order.
       def candidates
-        @kinds.empty? && @others.nil? ? [] : detection.candidates
+        enabled && looking? ? detection.candidates : []
+      end
+
+      # Why NAME is used or not, where it is not for what the system says; or nil.
+      def reason(name)
+        return @reasons[name] if child?(name) || @reasons.key?(name)
+
+        removal = @configuration.journal.removals[name]
+        removal && "removed at #{removal}"
       end
 
       # Define a child for each milter that was found.
       def register
         candidates.each { |candidate| define(candidate) }
-        split_roles
+        split_roles if enabled
       end
 
       def both_roles=(names)
@@ -74,13 +86,12 @@ module Milter
 
       # When everything is loaded: what is not there is off, and the order is settled.
       def settle
-        return if @kinds.empty? && @others.nil?
+        return unless looking?
 
-        settle_enabled
-        settle_doubles
-        settle_order
+        drop_registered unless enabled
+        settle_all
         tell
-        detection.root.watchable.each { |path| Native.watch(path) }
+        detection.root.watchable.each { |path| Native.watch(path) } if enabled
       end
 
       # A path, or several, that detect.watch is to look at besides what detection read.
@@ -96,13 +107,21 @@ module Milter
 
       private
 
+      # Whether the configuration names anything to look for.
+      def looking?
+        @kinds.any? || !@others.nil?
+      end
+
       def package_options
         %w[prefix rcddir].to_h { |name| [name, @configuration.package.option(name)] }.compact
       end
 
       def define(candidate)
         name = candidate.name
-        return if candidate.connection_spec == @configuration.manager.connection_spec
+        if candidate.connection_spec == @configuration.manager.connection_spec
+          @reasons[name] = "its socket is the manager's own"
+          return
+        end
 
         Native.define_child(name, Source.here)
         @registered[name] = candidate
@@ -159,48 +178,6 @@ module Milter
         apply(name, outside)
       end
 
-      def settle_enabled
-        (@registered.keys | @touched).each do |name|
-          next unless child?(name) && Native.get("milter", name, "connection_spec").nil?
-          next unless Native.get("milter", name, "enabled")
-
-          Native.set("milter", name, "enabled", false, "#{ORIGIN}#{@registered[name]&.unit || 'not found'}")
-          next if @registered[name]
-
-          Native.announce("detection: milter=#{name} is amended in the configuration, but not installed")
-        end
-      end
-
-      # A child that the operator has defined counts more than one found at the same socket.
-      def settle_doubles
-        own = (@configuration.defined_milters - @registered.keys).select { |name| Native.get("milter", name, "enabled") }
-        @registered.each_key do |name|
-          next unless child?(name) && Native.get("milter", name, "enabled")
-
-          spec = Native.get("milter", name, "connection_spec")
-          other = own.find { |each| Native.get("milter", each, "connection_spec") == spec }
-          next unless other
-
-          Native.set("milter", name, "enabled", false, "#{ORIGIN}#{@registered[name].unit}")
-          Native.announce("detection: milter=#{name} is left out: \"#{other}\" of the configuration has its socket")
-        end
-      end
-
-      # Those that were found, and all that are named in detect.order, change places.
-      def settle_order
-        named = order.flat_map { |each| @configuration.defined_milters.select { |name| called?(name, each) } }.uniq
-        found = @registered.keys.sort_by.with_index { |name, i| [Detection::Roles.rank(@registered[name].role), i] }
-        Native.order_children(named | found)
-      end
-
-      def called?(name, word)
-        name == word || @registered[name]&.kind == word || @registered[name]&.role.to_s == word
-      end
-
-      def child?(name)
-        @configuration.defined_milters.include?(name)
-      end
-
       def tell
         (@configuration.defined_milters & @registered.keys).each { |name| tell_of(name, @registered[name]) }
         @registered.values.flat_map(&:errors).uniq.each { |error| Native.note("detection: #{error}") }
@@ -211,7 +188,7 @@ module Milter
           Native.announce("detection: milter=#{name} spec=#{Native.get('milter', name, 'connection_spec')} " \
                           "unit=#{candidate.unit} place=\"#{place(candidate)}\"")
         else
-          Native.announce("detection: milter=#{name} is not used: #{candidate.reason}")
+          Native.announce("detection: milter=#{name} is not used: #{reason(name) || candidate.reason}")
         end
       end
 

@@ -36,6 +36,7 @@ module Milter
       def run
         ask
         @extra.each { |text| problem(text, nil) }
+        note("detection is off: detect.enabled, #{Native.origin('detect', nil, 'enabled')}") unless @configuration.detect.enabled
         check_children
         check_calls
         check_settings
@@ -115,6 +116,7 @@ module Milter
         def connection_spec = @configuration.manager.connection_spec
         def effective_user = @configuration.security.effective_user
         def effective_group = @configuration.security.effective_group
+        def startup_grace = @configuration.manager.startup_grace
         def timeouts = @configuration.manager.mta_timeouts
         def platform = @configuration.package.platform
         def root = @configuration.package.root

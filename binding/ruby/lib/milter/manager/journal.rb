@@ -8,14 +8,16 @@ module Milter
       # TEXT: as it can be written again, nil where only its source can.
       Entry = Struct.new(:origin, :text)
 
-      # REMOVED: names of children.
-      attr_reader :entries, :files, :removed
+      # REMOVALS: names of removed children, and where that was.
+      attr_reader :entries, :files, :removals
 
       def initialize
         @entries = []
-        @removed = []
+        @removals = {}
         @files = {}
       end
+
+      def removed = @removals.keys
 
       def add(text)
         @entries << Entry.new(Source.here, text)
@@ -23,7 +25,7 @@ module Milter
 
       # The child NAME was removed.
       def remove(name)
-        @removed << name
+        @removals[name] = Source.here
         add("remove_milter(#{name.dump})")
       end
 

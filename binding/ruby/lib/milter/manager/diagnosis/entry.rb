@@ -10,9 +10,9 @@ module Milter
           found = configuration.detect
           candidates = found.candidates.to_h { |candidate| [candidate.name, candidate] }.merge(found.registered)
           children = configuration.defined_milters.map do |name|
-            new(name, candidates.delete(name), Child.new(name))
+            new(name, candidates.delete(name), Child.new(name), found.reason(name))
           end
-          children + candidates.values.map { |candidate| new(candidate.name, candidate, nil) }
+          children + candidates.values.map { |candidate| new(candidate.name, candidate, nil, found.reason(candidate.name)) }
         end
 
         # The settings of a child.
@@ -32,10 +32,12 @@ module Milter
         attr_reader :name, :candidate, :child
         attr_accessor :probe, :permission, :obstacle
 
-        def initialize(name, candidate, child)
+        # @param said [String, nil] why it is used or not, where the configuration decides
+        def initialize(name, candidate, child, said = nil)
           @name = name
           @candidate = candidate
           @child = child
+          @said = said
         end
 
         # Whether mail goes through it.
@@ -43,9 +45,9 @@ module Milter
           !@child.nil? && @child.enabled
         end
 
-        # Whether the system starts it.
+        # Whether it is used, or would be if nothing were wrong with it.
         def wanted?
-          active? || @candidate&.enabled?
+          active? || (!@candidate.nil? && @candidate.enabled? && reason == @candidate.reason)
         end
 
         def connection_spec
@@ -72,9 +74,13 @@ module Milter
 
         # Why it is used, or not.
         def reason
+          return @said if @said
           return @candidate.reason if detected? && (@child.nil? || @child.enabled == @candidate.enabled?)
 
-          @child.origin("enabled") ? "milter.enabled, #{@child.origin('enabled')}" : "defined at #{@child.origin}"
+          origin = @child.origin("enabled")
+          return "defined at #{@child.origin}" unless origin
+
+          origin.start_with?(DetectGroup::ORIGIN) ? "its connection_spec cannot be used" : "milter.enabled, #{origin}"
         end
 
         def to_h
