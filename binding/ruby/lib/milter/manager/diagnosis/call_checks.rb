@@ -17,10 +17,22 @@ module Milter
 
         def check_manager
           return if @manager_probe.nil? || @manager_probe.answers? || @manager_probe.denied?
+          return check_silence if @manager_probe.silent?
 
           what = @manager_probe.listening ? "is no milter that answers" : "is not listened at"
           problem("the manager's own socket #{@settings.connection_spec} #{what}: #{@manager_probe.error}",
                   "start milter-manager, and look at its log")
+        end
+
+        # The manager answers when its children have: those that are down are waited for.
+        def check_silence
+          text = "the manager's own socket #{@settings.connection_spec} accepts connections, but has not answered the " \
+                 "negotiation within #{Probe::DEADLINE.to_i} s"
+          down = children.select { |entry| entry.probe && !entry.probe.answers? }.map(&:name)
+          return problem(text, "look at its log, and at what listens there (ss -xlp, ss -tlp)") if down.empty?
+
+          note("#{text}: after a start it waits up to #{@settings.startup_grace.to_i} s (manager.startup_grace) for children " \
+               "that do not answer, here #{down.join(', ')}; if that lasts, look at its log")
         end
 
         def check_service(service)

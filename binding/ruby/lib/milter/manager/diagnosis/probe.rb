@@ -14,6 +14,7 @@ module Milter
         STEPS = 0x1fffff
         PACKET_MAX = 65_536
         OFFER = [13, "O", VERSION, ACTIONS, STEPS].pack("Na1N3").freeze
+        SILENT = "does not answer the negotiation"
         DENIED = "permission denied to this user"
         QUIT = [1, "Q"].pack("Na1").freeze
 
@@ -26,6 +27,11 @@ module Milter
           # Whether this process may not even try.
           def denied?
             error == DENIED
+          end
+
+          # Whether it takes connections, and said nothing in time.
+          def silent?
+            listening && error.to_s.start_with?(SILENT)
           end
         end
 
@@ -155,7 +161,7 @@ module Milter
 
         def self.finish(talk, deadline)
           unless talk.done?
-            what = talk.result.listening ? "does not answer the negotiation" : "cannot be connected to"
+            what = talk.result.listening ? SILENT : "cannot be connected to"
             talk.fail_with("#{what} within #{deadline.to_i} s")
           end
           talk.result
