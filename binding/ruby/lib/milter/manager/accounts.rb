@@ -4,7 +4,15 @@ module Milter
   module Manager
     class Accounts < Tunable
       # An account could not be looked up: the condition's fallback decides.
-      class Error < StandardError; end
+      class Error < StandardError
+        # @param location [String, nil] "FILE:LINE" of the source that was asked
+        def initialize(message = nil, location = nil)
+          super(message)
+          @location = location
+        end
+
+        attr_reader :location
+      end
     end
   end
 end
@@ -39,7 +47,7 @@ module Milter
         type, path = table.to_str.match(/\A(?:([a-z][a-z0-9_]*):)?(.+)\z/m).captures
         path = @resolve.call(path)
         if type.nil? || Table::KINDS.include?(type)
-          @sources << Table.new(type || "list", path)
+          @sources << [Table.new(type || "list", path), Source.here]
         else
           add(Postmap, "file #{table}", "#{type}:#{path}")
         end
@@ -103,13 +111,13 @@ module Milter
         raise ConfigurationError, "#{@word} cannot be asked while the configuration loads" if LoadGuard.active?
 
         key = Key.of(subject, delimiter: @delimiter) or return nil
-        @sources.each do |source|
+        @sources.each do |source, origin|
           found = source.find(key)
           return found if found
+        rescue Error => error
+          raise Error.new("#{@word}: #{error.message}", origin)
         end
         nil
-      rescue Error => error
-        raise Error, "#{@word}: #{error.message}"
       end
       alias [] find
 
@@ -140,7 +148,7 @@ module Milter
       end
 
       def add(kind, label, *arguments, **options)
-        @sources << kind.new(self, label, *arguments, **options)
+        @sources << [kind.new(self, label, *arguments, **options), Source.here]
       rescue ArgumentError => error
         raise ConfigurationError, "#{@word}: #{label}: #{error.message}"
       end

@@ -23,14 +23,24 @@ module Milter
       Child = Struct.new(:name, :index, :steps, :fallbacks, :evaluates, :conditions,
                          :outcome, :hidden, :n_shown, :rows, :macros) do
         def enabled? = !index.nil?
-        def asks?(step) = enabled? && outcome.nil? && steps[STEPS.index(step)] == 1
+        def takes_part? = enabled? && outcome.nil?
+        def asks?(step) = takes_part? && steps[STEPS.index(step)] == 1
+
+        # The piece of the body after the last one is no news where the same was said of it.
+        def add(new)
+          new.each { |row| (row.step == "body" && rows.reverse_each.find { |each| each.absorb(row) }) || rows << row }
+        end
       end
 
-      # What ended a child's part: :session, :message or :refused, at a step, by a row of the
-      # report (nil: no recipient was left).
+      # What ended a child's part: :session, :message, or with the mail :refused (by this child's
+      # conditions) or :ended (by others'), at a step, by a row of the report (nil: no recipient
+      # was left).
       Outcome = Struct.new(:scope, :step, :row)
 
-      attr_reader :children, :envelope, :mail, :given, :split
+      # A recipient that is told a temporary failure, for a child, by a row of the report.
+      Refusal = Struct.new(:recipient, :child, :row)
+
+      attr_reader :children, :envelope, :mail, :given, :split, :refusals
 
       # @param children [Array<Array>] name, index, steps, fallbacks, evaluates, Conditions
       # @param given [Hash] what the command line says
@@ -44,6 +54,7 @@ module Milter
         @seen = 0
         @is_refused = false
         @split = []
+        @refusals = []
       end
 
       # Run in a thread, which ends the worker that answers.
@@ -65,9 +76,12 @@ module Milter
         envelope_step("helo", @envelope.helo_packets)
         envelope_step("mail", @envelope.mail)
         @envelope.recipients.each { |recipient| recipient_step(recipient) }
+        return end_at_rcpt if all_refused?
+
         without_recipients
         envelope_step("data", @envelope.data)
         content
+        end_others if @is_refused
       end
 
       private
@@ -85,8 +99,9 @@ module Milter
       def recipient_step(recipient)
         return if @is_refused
 
-        before = @children.select { |child| child.enabled? && child.outcome.nil? }
+        before = @children.select(&:takes_part?)
         envelope_step("rcpt", @envelope.rcpt(recipient), recipient.first)
+        before.each { |child| child.hidden.delete(recipient.first) } if @is_refused # nobody is shown it
         refused = @is_refused || split?(before, recipient.first)
         @is_refused = false
         return @facts << @envelope.packet("-", "") if refused # only this recipient
@@ -106,9 +121,26 @@ module Milter
         @split << recipient
       end
 
+      # The MTA takes a mail for nobody no further.
+      def all_refused?
+        refused = @refusals.map(&:recipient)
+        @envelope.recipients.all? { |recipient| refused.include?(recipient.first) }
+      end
+
+      def end_at_rcpt
+        @refusals.each { |refusal| refusal.child.outcome ||= Outcome.new(:refused, "rcpt", refusal.row) }
+        end_others
+      end
+
+      # Whom the refusal of the mail leaves without it.
+      def end_others
+        refused = @children.find { |child| child.outcome&.scope == :refused }&.outcome or return
+        @children.select(&:takes_part?).each { |child| child.outcome = Outcome.new(:ended, refused.step, refused.row) }
+      end
+
       def without_recipients
         @children.each do |child|
-          next unless child.enabled? && child.outcome.nil? && child.hidden.any? && child.n_shown.zero?
+          next unless child.takes_part? && child.hidden.any? && child.n_shown.zero?
 
           child.outcome = Outcome.new(:message, "rcpt", nil)
         end
@@ -171,13 +203,15 @@ module Milter
       end
 
       def take(child, step, recipient, decision, rows)
-        child.rows.concat(rows)
+        child.add(rows)
         decision = STOP if decision == TEMPORARY_FAILURE && child.evaluates
         case decision
         when STOP then stop(child, step, recipient, rows.last)
         when TEMPORARY_FAILURE
           @is_refused = true
-          child.outcome = Outcome.new(:refused, step, rows.last) unless recipient
+          return @refusals << Refusal.new(recipient, child, rows.last) if recipient
+
+          child.outcome = Outcome.new(:refused, step, rows.last)
         end
       end
 

@@ -34,7 +34,8 @@ module Milter
       def session
         envelope = @explain.envelope
         { "client_host" => envelope.host, "client_address" => envelope.address, "helo" => envelope.helo,
-          "sender" => envelope.sender, "recipients" => envelope.recipients.map(&:first), "split_recipients" => @explain.split }
+          "sender" => envelope.sender, "recipients" => envelope.recipients.map(&:first), "split_recipients" => @explain.split,
+          "refused_recipients" => @explain.refusals.map(&:recipient).uniq }
       end
 
       def session_lines
@@ -43,7 +44,8 @@ module Milter
          "client      #{told['client_host']} [#{told['client_address']}], HELO #{told['helo']}",
          "sender      #{told['sender']}",
          "recipients  #{told['recipients'].join(' ')}",
-         *told["split_recipients"].map { |each| "split       #{each}: 452 4.5.3, in a message of its own" }]
+         *told["split_recipients"].map { |each| "split       #{each}: 452 4.5.3, in a message of its own" },
+         *told["refused_recipients"].map { |each| "refused     #{each}: 451, temporary failure" }]
       end
 
       # --- a child ---
@@ -94,22 +96,35 @@ module Milter
       # --- its end ---
 
       UNTIL = { session: "sees nothing more of the connection", message: "sees nothing more of the message",
-                refused: "the client is told a temporary failure" }.freeze
+                refused: "the client is told a temporary failure",
+                ended: "the client is told a temporary failure" }.freeze
 
       def result(child)
         return "disabled" unless child.enabled?
         return "runs" unless child.outcome
 
-        child.outcome.scope == :refused ? "temporary failure" : "stopped"
+        { refused: "temporary failure", ended: "refused" }.fetch(child.outcome.scope, "stopped")
+      end
+
+      def refusals(child)
+        @explain.refusals.select { |refusal| refusal.child.equal?(child) }
+      end
+
+      def by(row)
+        row.condition || "the fallbacks"
       end
 
       def summary(child)
         outcome = child.outcome
         hidden = child.hidden.empty? ? "" : ", without #{utf8(child.hidden).join(' ')}"
-        return "runs#{hidden}#{', its verdict and changes are only logged' if child.evaluates}" unless outcome
+        refused = refusals(child).map { |each| "; #{utf8(each.recipient)} refused at rcpt by #{by(each.row)} (temporary failure)" }
+        return "runs#{hidden}#{refused.join}#{', its verdict and changes are only logged' if child.evaluates}" unless outcome
         return "stopped at data: no recipient is left" unless outcome.row
 
-        "#{result(child)} at #{outcome.step} by #{outcome.row.condition || 'the fallbacks'}: #{UNTIL[outcome.scope]}"
+        return "refused at rcpt by #{by(outcome.row)} (temporary failure): no recipient is left" \
+          if outcome.step == "rcpt" && %i[refused ended].include?(outcome.scope)
+
+        "#{result(child)} at #{outcome.step} by #{by(outcome.row)}: #{UNTIL[outcome.scope]}"
       end
 
       def child_hash(child)
@@ -117,7 +132,8 @@ module Milter
         { "name" => child.name, "result" => result(child), "summary" => summary(child),
           "step" => outcome&.step, "condition" => outcome&.row&.condition, "origin" => outcome&.row&.origin,
           "until" => outcome && (outcome.scope == :session ? "connection" : "message"),
-          "hidden_recipients" => child.hidden, "decisions" => child.rows.map { |row| named(row.to_h) },
+          "hidden_recipients" => child.hidden,
+          "refused_recipients" => refusals(child).map(&:recipient), "decisions" => child.rows.map { |row| named(row.to_h) },
           "macros" => child.macros.map { |step, name, value| { "step" => step, "name" => name, "value" => value } } }
           .reject { |_, value| value.nil? }
       end

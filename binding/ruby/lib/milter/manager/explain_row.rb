@@ -68,6 +68,20 @@ module Milter
         %w[stops hides].include?(answer)
       end
 
+      # Take the times of OTHER in, where it says the same of what came later.
+      def absorb(other)
+        return false unless other.said == said
+
+        self.asked += other.asked
+        self.seconds += other.seconds
+        true
+      end
+
+      # All but how often and how long.
+      def said
+        [step, recipient, condition, block, origin, answer, about, same_as, failure, fallback, inner.map(&:said)]
+      end
+
       # For --json.
       def to_h
         { "step" => step, "recipient" => recipient, "condition" => condition,

@@ -15,6 +15,8 @@ module Milter
         when ConfigurationError
           place = exception.location || place(configuration_location(exception))
           [place, first_line(exception)].compact.join(": ")
+        when ArgumentError
+          [place_of(exception), "#{call_of(exception) || "#{exception.class}: "}#{first_line(exception)}"].compact.join(": ")
         when SystemExit
           [place_of(exception), "exit was called"].compact.join(": ")
         else
@@ -22,14 +24,30 @@ module Milter
         end
       end
 
-      # Where in the configuration it happened; where in the library when not there.
+      # Where in the configuration it happened, or what it asks was defined; where in the library
+      # when neither is known.
       def place_of(exception)
-        place(configuration_location(exception) || exception.backtrace_locations&.first)
+        place(configuration_location(exception)) || origin(exception) || place(exception.backtrace_locations&.first)
       end
 
       # Whether #describe names a line of the configuration.
       def located?(exception)
-        !exception.is_a?(ConditionTimeout) && !exception.is_a?(SyntaxError) && !configuration_location(exception).nil?
+        !exception.is_a?(ConditionTimeout) && !exception.is_a?(SyntaxError) &&
+          !(configuration_location(exception) || origin(exception)).nil?
+      end
+
+      def origin(exception)
+        exception.location if exception.is_a?(Accounts::Error)
+      end
+
+      # "source.ldap: " where the configuration called a function of ours with wrong arguments.
+      def call_of(exception)
+        callee, caller = exception.backtrace_locations&.first(2)
+        return nil unless caller && !Source.configuration?(callee.path) && Source.configuration?(caller.path)
+
+        name = callee.base_label
+        line = Source.text(caller.path).lines[caller.lineno - 1].to_s
+        "#{line[/\w+(?:\([^()]*\))?\.#{Regexp.escape(name)}\b/] || name}: "
       end
 
       def configuration_location(exception)

@@ -35,8 +35,18 @@ module Milter
 
         # "FILE:LINE" of the configuration that is being evaluated.
         def here
+          return @origin if @origin
+
           location = caller_locations.find { |each| configuration?(each.path) }
           location ? "#{location.path}:#{location.lineno}" : "milter-manager"
+        end
+
+        # What the block does is done for the line ORIGIN, evaluated before.
+        def at(origin)
+          @origin = origin
+          yield
+        ensure
+          @origin = nil
         end
 
         private

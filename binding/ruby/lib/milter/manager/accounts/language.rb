@@ -21,19 +21,24 @@ module Milter
 
         # Show MILTERS only recipients for whom SOURCE names them.
         # @param source [Accounts]
+        # @param milters [Array<String>, nil] nil: all that there are when everything is loaded
         # @param default [:all, :none, Array<String>] those of recipients of whom it says nothing
-        def use_milters_of_user(source, milters: defined_milters, default: :all, fallback: nil)
+        def use_milters_of_user(source, milters: nil, default: :all, fallback: nil)
           name = "Milters of User"
           milters_of_user.source = source
           milters_of_user.default = default unless default == :all
           make_condition(name, milters_of_user, nil) unless @conditions.key?(name)
           @conditions[name].fallback = fallback if fallback
-          apply(name, milters)
+          return apply(name, milters) if milters
+
+          @user_of_all = Source.here
+          name
         end
 
-        # Whether what was said of accounts can be used.
+        # Finish what waited for all children, and check whether what was said of accounts can be used.
         def settle_accounts
           (@accounts || {}).each_value(&:settle)
+          Source.at(@user_of_all) { apply("Milters of User", defined_milters) } if @user_of_all
           @milters_of_user&.settle(defined_milters)
         end
       end
