@@ -358,4 +358,5 @@ mm_supervisor_load(MmSupervisor *supervisor)
     ev_io_start(ev, &generation->end_watch);
     g_ptr_array_add(supervisor->generations, generation);
     supervisor->pending = generation;
+    milter_timer_start(&supervisor->slow, MM_LOAD_SLOW);
 }

@@ -87,21 +87,24 @@ struct _MmSupervisor {
     gboolean is_daemonized, wants_daemon, is_stopping;
     int exit_status;
     MilterTimer retry; /* start a generation when the last ended */
+    MilterTimer slow;  /* say that a configuration takes long */
     guint n_failures;  /* generations in a row that ended by themselves */
     MilterTimer kill;  /* after the second signal */
 
-    MmLauncher *launcher; /* starts children; owned */
-    MilterTimer watch;    /* looks at all pulses */
-    gint64 watch_at;      /* µs, when it is to fire */
+    MmLauncher *launcher;  /* starts children; owned */
+    MilterTimer watch;     /* looks at all pulses */
+    gint64 watch_at;       /* µs, when it is to fire */
     guint n_times_watched; /* in a row, without being late */
-    MmTotals totals;      /* of workers that have ended */
-    MmWatch *files;       /* that the configuration in use was made from; owned */
+    MmTotals totals;       /* of workers that have ended */
+    MmWatch *files;        /* that the configuration in use was made from; owned */
 };
 
 /* supervisor-generation.c */
 
 /* Start loading the configuration beside what runs; one that is being loaded is given up. */
 void mm_supervisor_load(MmSupervisor *supervisor);
+
+#define MM_LOAD_SLOW 10. /* s until it is said that a configuration takes long */
 void mm_supervisor_drain(MmGeneration *generation, MmMessageKind kind);
 void mm_generation_free(MmGeneration *generation);
 

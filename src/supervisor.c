@@ -57,6 +57,19 @@ on_retry(MilterTimer *timer, gpointer data)
     mm_supervisor_load(data);
 }
 
+/* An endless loop or a look-up in the configuration: nothing else would be heard of it. */
+static void
+on_slow(MilterTimer *timer, gpointer data)
+{
+    MmSupervisor *supervisor = data;
+
+    if (!supervisor->pending || supervisor->is_stopping)
+        return;
+    milter_warning("the configuration is still being loaded after %d s, by process %d; "
+                   "a reload gives up on it and loads again",
+                   (int)MM_LOAD_SLOW, (int)supervisor->pending->process.pid);
+}
+
 static void
 on_kill(MilterTimer *timer, gpointer data)
 {
@@ -81,6 +94,7 @@ mm_supervisor_stop(MmSupervisor *supervisor)
     mm_notify_stopping();
     supervisor->is_stopping = TRUE;
     milter_timer_stop(&supervisor->retry);
+    milter_timer_stop(&supervisor->slow);
     mm_watch_stop(supervisor->files);
     if (supervisor->listener)
         mm_listener_close(supervisor->listener);
@@ -204,6 +218,7 @@ init(MmSupervisor *supervisor)
     supervisor->started_at = g_get_monotonic_time();
     supervisor->files = mm_watch_new(supervisor->loop, on_files_changed, supervisor);
     milter_timer_init(&supervisor->retry, supervisor->loop, on_retry, supervisor);
+    milter_timer_init(&supervisor->slow, supervisor->loop, on_slow, supervisor);
     milter_timer_init(&supervisor->kill, supervisor->loop, on_kill, supervisor);
     for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
         ev_signal_init(&supervisor->signals[i], on_signal, numbers[i]);
@@ -224,6 +239,7 @@ clear(MmSupervisor *supervisor)
     g_ptr_array_unref(supervisor->generations);
     g_ptr_array_unref(supervisor->workers);
     milter_timer_clear(&supervisor->retry);
+    milter_timer_clear(&supervisor->slow);
     milter_timer_clear(&supervisor->kill);
     milter_timer_clear(&supervisor->watch);
     for (guint i = 0; i < G_N_ELEMENTS(supervisor->signals); i++)
