@@ -88,7 +88,6 @@ module Milter
       def settle
         return unless looking?
 
-        drop_registered unless enabled
         settle_all
         tell
         detection.root.watchable.each { |path| Native.watch(path) } if enabled

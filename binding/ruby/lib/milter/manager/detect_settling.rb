@@ -8,8 +8,9 @@ module Milter
       private
 
       def settle_all
-        settle_signers
+        settle_signers if enabled
         settle_own_sockets
+        drop_registered unless enabled
         settle_enabled
         settle_doubles
         settle_order
@@ -22,6 +23,7 @@ module Milter
           Native.remove_child(name) if child?(name) && !own?(name, "connection_spec")
         end
         @registered.clear
+        @reasons.clear
       end
 
       # One program signs and verifies: NAME-sign goes where the operator sends NAME.
