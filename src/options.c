@@ -222,6 +222,11 @@ parse(MmOptions *options, GOptionContext *context, int *argc, char ***argv, GErr
                     "%s: no such argument; see milter-manager --help", (*argv)[1]);
         return FALSE;
     }
+    if (!version && show_config + check + detect + !!options->explain.file + !!options->control > 1) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                    "--check, --show-config, --detect, --explain and --control exclude each other");
+        return FALSE;
+    }
     options->mode = version                 ? MM_MODE_SHOW_VERSION
                     : show_config           ? MM_MODE_SHOW_CONFIG
                     : check                 ? MM_MODE_CHECK

@@ -39,6 +39,8 @@ module Milter
       def method_missing(name, *)
         scope = self.class.scope
         wanted = name.to_s.delete_suffix("=")
+        raise ConfigurationError, "#{scope}.#{wanted} cannot be set" if respond_to?(wanted)
+
         nearest = Native.nearest(scope, wanted)
         raise ConfigurationError, "#{scope} has no item \"#{wanted}\"; the nearest is #{nearest}"
       end
