@@ -43,7 +43,7 @@ module Milter
       # "source.ldap: " where the configuration called a function of ours with wrong arguments.
       def call_of(exception)
         callee, caller = exception.backtrace_locations&.first(2)
-        return nil unless caller && !Source.configuration?(callee.path) && Source.configuration?(caller.path)
+        return nil unless caller && callee.base_label.match?(/\A\w+[?!=]?\z/) && !Source.configuration?(callee.path) && Source.configuration?(caller.path)
 
         name = callee.base_label
         line = Source.text(caller.path).lines[caller.lineno - 1].to_s
