@@ -25,6 +25,8 @@ modelsdir = $(milterconfdir)/models
 dist_models_DATA = conf/models/example.rb
 
 uninstall-hook:
+	-rmdir '$(DESTDIR)$(pagesdir)' '$(DESTDIR)$(sampleconfdir)' '$(DESTDIR)$(samplesdir)' \
+		'$(DESTDIR)$(docdir)'
 	-rmdir '$(DESTDIR)$(milterconfdir)/applicable-conditions' \
 		'$(DESTDIR)$(milterconfdir)/defaults' '$(DESTDIR)$(milterconfdir)/models' \
 		'$(DESTDIR)$(milterconfdir)'
