@@ -32,7 +32,6 @@ uninstall-hook:
 		'$(DESTDIR)$(milterconfdir)'
 
 if SYSTEMD_UNIT
-systemdsystemunitdir = @systemdsystemunitdir@
 nodist_systemdsystemunit_DATA = conf/milter-manager.service
 endif
 CLEANFILES += conf/milter-manager.service
