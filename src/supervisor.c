@@ -90,7 +90,9 @@ mm_supervisor_stop(MmSupervisor *supervisor)
 {
     gboolean at_once = supervisor->is_stopping;
 
-    milter_notice("stopping%s", at_once ? " at once" : ", when the last session has ended");
+    /* Before the first configuration is in use nobody knows where lines go. */
+    if (supervisor->settings)
+        milter_notice("stopping%s", at_once ? " at once" : ", when the last session has ended");
     mm_notify_stopping();
     supervisor->is_stopping = TRUE;
     milter_timer_stop(&supervisor->retry);
