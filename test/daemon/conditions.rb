@@ -43,7 +43,7 @@ def session(box, offer: 0, **message)
 end
 
 def seen_until_quit(child)
-  wait_until("#{child.name} to be told QUIT; it saw #{child.seen}") { child.seen.last == "Q" }
+  wait_until("#{child.name} to be told QUIT; it saw #{child.seen}") { child.idle? && child.seen.last == "Q" }
   child.seen
 end
 

@@ -30,6 +30,7 @@ class Child
     @steps = steps
     @answers = {}
     @seen = []
+    @threads = []
     @server = TCPServer.new("127.0.0.1", 0)
     @port = @server.addr[1]
     @thread = Thread.new { loop { serve(@server.accept) } }
@@ -50,6 +51,12 @@ class Child
     @seen.clear
   end
 
+  # Whether the end of all sessions so far has come.
+  def idle?
+    @threads.reject! { |thread| !thread.alive? }
+    @threads.empty?
+  end
+
   def close
     @thread.kill
     @server.close
@@ -58,7 +65,7 @@ class Child
   private
 
   def serve(socket)
-    Thread.new do
+    @threads << Thread.new do
       while (packet = read_packet(socket))
         command, payload = packet
         take(socket, command, payload)
