@@ -43,12 +43,12 @@ module Milter
         def refuse(point)
           case point.method_id
           when :new, :start, :fork
-            if point.self.is_a?(Class) && point.self <= Thread
+            if Class === point.self && point.self <= Thread # some are no Object
               raise ConfigurationError, "threads cannot be started #{ADVICE}"
             end
             raise ConfigurationError, "processes cannot be forked #{ADVICE}" if forks?(point)
           when :initialize
-            if point.self.is_a?(BasicSocket)
+            if BasicSocket === point.self
               raise ConfigurationError, "connections cannot be opened #{ADVICE}"
             end
           end
