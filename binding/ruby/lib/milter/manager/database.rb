@@ -32,7 +32,7 @@ module Milter
         adapter, feature, package = ADAPTERS.fetch(type)
         load_library
         Library.load(feature, package, "database.setup")
-        DatabaseFibers.install(ActiveRecord)
+        DatabaseFibers.install(ActiveRecord, adapter)
         values = { "pool" => Threads::MAX, **where, **hash_of_options, "adapter" => adapter }.compact
         # Idle connections are not reaped: that thread would run beside a configuration that loads.
         ActiveRecord::Base.establish_connection({ **values, "reaping_frequency" => nil })

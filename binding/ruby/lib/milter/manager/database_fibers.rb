@@ -57,13 +57,60 @@ module Milter
         end
       end
 
+      # Since ActiveRecord 7.2 a fiber leases its connection itself, for a statement or a
+      # transaction; the adapter's lock is taken around the driver.
+      module LeasedPool
+        # One that was left in the middle of a statement is nobody's any more.
+        def checkin(connection)
+          return super unless connection.interrupted?
+
+          remove(connection)
+          connection.discard!
+        end
+      end
+
+      # AbstractAdapter since 7.2
+      module LockedAdapter
+        # Whether a statement was left while the server worked on it.
+        def interrupted?
+          @is_interrupted == true
+        end
+
+        private
+
+        def with_raw_connection(*arguments, **options)
+          return super unless Fiber.current_scheduler
+
+          super do |driver|
+            is_over = false
+            Milter.in_thread { yield driver }.tap { is_over = true }
+          rescue StandardError
+            is_over = true
+            raise
+          ensure
+            @is_interrupted = true unless is_over
+          end
+        end
+      end
+
+      # The adapter's class since 7.2
+      module ClientMaker
+        def new_client(*)
+          Fiber.current_scheduler ? Milter.in_thread { super } : super
+        end
+      end
+
       class << self
-        def install(library)
+        # @param library [Module] ActiveRecord
+        # @param adapter [String] as it calls the one in use
+        def install(library, adapter)
           return if @is_installed
 
           @is_installed = true
-          @leases = {}.compare_by_identity # by strand: connections by pool
           adapters = library::ConnectionAdapters
+          return install_leases(adapters, adapter) if adapters.respond_to?(:resolve)
+
+          @leases = {}.compare_by_identity # by strand: connections by pool
           adapters::ConnectionPool.prepend(Pool)
           adapters::AbstractAdapter.prepend(Adapter)
         end
@@ -83,6 +130,13 @@ module Milter
         end
 
         private
+
+        def install_leases(adapters, adapter)
+          ActiveSupport::IsolatedExecutionState.isolation_level = :fiber
+          adapters::ConnectionPool.prepend(LeasedPool)
+          adapters::AbstractAdapter.prepend(LockedAdapter)
+          adapters.resolve(adapter).singleton_class.prepend(ClientMaker)
+        end
 
         def strand
           Fiber.current_scheduler.strand
