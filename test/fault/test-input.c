@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "test/support/calls.h"
-#include "test/support/rig.h"
+#include "test/support/rig-steps.h"
 
 #define MANY_HEADERS 100000
 #define CHUNK 65535
@@ -25,33 +25,6 @@ new_rig(guint n_children)
         rig_add(rig, name)->is_auto = TRUE;
     }
     return rig;
-}
-
-static void
-end_rig(Rig **rig)
-{
-    char *message = rig_free(rig);
-
-    g_assert_cmpstr(message, ==, NULL);
-    calls_remove();
-}
-
-static void
-fill(Rig *rig, guint8 command)
-{
-    char *message = NULL;
-
-    if (!rig_fill(rig, command, &message))
-        g_error("%s", message);
-}
-
-static void
-send_line(Rig *rig, const char *line)
-{
-    g_autoptr(GByteArray) wire = packet_line(PACKET_COMMAND, line);
-
-    rig_mta_send(rig, wire->data, wire->len);
-    rig_settle(rig);
 }
 
 /* The MTA's next packet must be this reply. */

@@ -9,6 +9,8 @@ test_support_librig_la_SOURCES = \
 	test/support/rig-ends.c \
 	test/support/rig-private.h \
 	test/support/rig-rules.c \
+	test/support/rig-steps.c \
+	test/support/rig-steps.h \
 	test/support/rig.c \
 	test/support/rig.h \
 	test/support/script-private.h \

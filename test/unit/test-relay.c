@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "test/support/calls.h"
-#include "test/support/rig.h"
+#include "test/support/rig-steps.h"
 
 static Rig *
 new_rig(gboolean via_manager)
@@ -22,33 +22,6 @@ new_rig(gboolean via_manager)
     rig_add(rig, "a")->is_auto = TRUE;
     rig_add(rig, "b")->is_auto = TRUE;
     return rig;
-}
-
-static void
-end_rig(Rig **rig)
-{
-    char *message = rig_free(rig);
-
-    g_assert_cmpstr(message, ==, NULL);
-    calls_remove();
-}
-
-static void
-fill(Rig *rig, guint8 command)
-{
-    char *message = NULL;
-
-    if (!rig_fill(rig, command, &message))
-        g_error("%s", message);
-}
-
-static void
-send_line(Rig *rig, const char *line)
-{
-    g_autoptr(GByteArray) wire = packet_line(PACKET_COMMAND, line);
-
-    rig_mta_send(rig, wire->data, wire->len);
-    rig_settle(rig);
 }
 
 /* The relay is freed at every point of a message, with children idle and at work. */

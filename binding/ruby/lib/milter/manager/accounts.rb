@@ -3,16 +3,9 @@
 module Milter
   module Manager
     class Accounts < Tunable
-      # An account could not be looked up: the condition's fallback decides.
-      class Error < StandardError
-        # @param location [String, nil] "FILE:LINE" of the source that was asked
-        def initialize(message = nil, location = nil)
-          super(message)
-          @location = location
-        end
-
-        attr_reader :location
-      end
+      # An account could not be looked up: the condition's fallback decides.  location is that of
+      # the source that was asked.
+      class Error < LocatedError; end
     end
   end
 end

@@ -6,6 +6,26 @@ module Milter
     # themselves; but all conditions of a worker are fibers of one thread.  So here a fiber has a
     # connection of its own until it ends, and what waits is called in a thread.
     module DatabaseFibers
+      # An adapter whose driver waits in a thread.
+      module Driver
+        # Whether a statement was left while the server worked on it.
+        def interrupted?
+          @is_interrupted == true
+        end
+
+        private
+
+        def in_driver(&block)
+          is_over = false
+          Milter.in_thread(&block).tap { is_over = true }
+        rescue StandardError
+          is_over = true
+          raise
+        ensure
+          @is_interrupted = true unless is_over
+        end
+      end
+
       # ActiveRecord::ConnectionAdapters::ConnectionPool
       module Pool
         # That of the fiber, in a condition.
@@ -32,28 +52,17 @@ module Milter
 
       # ActiveRecord::ConnectionAdapters::AbstractAdapter, where all statements pass
       module Adapter
+        include Driver
+
         def verify!(*)
           Milter.in_thread { super }
-        end
-
-        # Whether a statement was left while the server worked on it.
-        def interrupted?
-          @is_interrupted == true
         end
 
         private
 
         # The adapter's lock stays with the fiber; only the driver's part is in a thread.
         def log(*, **)
-          super do |*values|
-            is_over = false
-            Milter.in_thread { yield(*values) }.tap { is_over = true }
-          rescue StandardError
-            is_over = true
-            raise
-          ensure
-            @is_interrupted = true unless is_over
-          end
+          super { |*values| in_driver { yield(*values) } }
         end
       end
 
@@ -71,25 +80,14 @@ module Milter
 
       # AbstractAdapter since 7.2
       module LockedAdapter
-        # Whether a statement was left while the server worked on it.
-        def interrupted?
-          @is_interrupted == true
-        end
+        include Driver
 
         private
 
         def with_raw_connection(*arguments, **options)
           return super unless Fiber.current_scheduler
 
-          super do |driver|
-            is_over = false
-            Milter.in_thread { yield driver }.tap { is_over = true }
-          rescue StandardError
-            is_over = true
-            raise
-          ensure
-            @is_interrupted = true unless is_over
-          end
+          super { |driver| in_driver { yield driver } }
         end
       end
 

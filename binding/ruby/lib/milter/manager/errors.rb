@@ -2,8 +2,8 @@
 
 module Milter
   module Manager
-    # Something in the configuration is wrong; the message says what and what to do.
-    class ConfigurationError < StandardError
+    # An error that knows where its cause is.
+    class LocatedError < StandardError
       # @param location [String, nil] "FILE:LINE" at fault, where it is not the line that runs
       def initialize(message = nil, location = nil)
         super(message)
@@ -12,5 +12,8 @@ module Milter
 
       attr_reader :location
     end
+
+    # Something in the configuration is wrong; the message says what and what to do.
+    class ConfigurationError < LocatedError; end
   end
 end
