@@ -13,7 +13,8 @@ test_e2e_milters_scripted_SOURCES = \
 	test/e2e/milters/script.h \
 	test/e2e/milters/scripted.c \
 	test/e2e/milters/wire.c \
-	test/e2e/milters/wire.h
+	test/e2e/milters/wire.h \
+	test/support/step-names.h
 test_e2e_milters_scripted_LDADD = $(GLIB_LIBS) $(MILTER_LIBS) -lpthread
 
 # These skip themselves where root, a server or a milter is missing.

@@ -16,6 +16,7 @@ test_support_librig_la_SOURCES = \
 	test/support/script-private.h \
 	test/support/script-settings.c \
 	test/support/script.c \
-	test/support/script.h
+	test/support/script.h \
+	test/support/step-names.h
 test_support_librig_la_LIBADD = libmm.la
 RIG_LIBS = test/support/librig.la $(GLIB_LIBS) $(EV_LIBS)

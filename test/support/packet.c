@@ -7,13 +7,9 @@
 
 #include "libmilter-core/log.h"
 #include "libmilter-core/protocol.h"
+#include "test/support/step-names.h"
 
 #define SHOWN_MAX 160 /* bytes of a packet in a message */
-
-typedef struct {
-    const char *name;
-    guint32 value;
-} Name;
 
 static const Name commands[] = {
     { "optneg", SMFIC_OPTNEG },   { "macro", SMFIC_MACRO },
@@ -57,33 +53,6 @@ static const Name stages[] = {
     { "eoh", SMFIM_EOH },         { NULL, 0 },
 };
 
-static const Name steps[] = {
-    { "NOCONNECT", SMFIP_NOCONNECT },
-    { "NOHELO", SMFIP_NOHELO },
-    { "NOMAIL", SMFIP_NOMAIL },
-    { "NORCPT", SMFIP_NORCPT },
-    { "NOBODY", SMFIP_NOBODY },
-    { "NOHDRS", SMFIP_NOHDRS },
-    { "NOEOH", SMFIP_NOEOH },
-    { "NOUNKNOWN", SMFIP_NOUNKNOWN },
-    { "NODATA", SMFIP_NODATA },
-    { "NR_HDR", SMFIP_NR_HDR },
-    { "NR_CONN", SMFIP_NR_CONN },
-    { "NR_HELO", SMFIP_NR_HELO },
-    { "NR_MAIL", SMFIP_NR_MAIL },
-    { "NR_RCPT", SMFIP_NR_RCPT },
-    { "NR_DATA", SMFIP_NR_DATA },
-    { "NR_UNKN", SMFIP_NR_UNKN },
-    { "NR_EOH", SMFIP_NR_EOH },
-    { "NR_BODY", SMFIP_NR_BODY },
-    { "SKIP", SMFIP_SKIP },
-    { "RCPT_REJ", SMFIP_RCPT_REJ },
-    { "HDR_LEADSPC", SMFIP_HDR_LEADSPC },
-    { "MDS_256K", SMFIP_MDS_256K },
-    { "MDS_1M", SMFIP_MDS_1M },
-    { NULL, 0 },
-};
-
 static const Name actions[] = {
     { "ADDHDRS", SMFIF_ADDHDRS },       { "CHGBODY", SMFIF_CHGBODY },
     { "ADDRCPT", SMFIF_ADDRCPT },       { "DELRCPT", SMFIF_DELRCPT },
@@ -108,7 +77,7 @@ packet_bits(const char *text, gboolean is_step, guint32 *bits)
     guint32 sum = 0;
 
     for (char **part = parts; *part; part++) {
-        const Name *name = find_name(is_step ? steps : actions, *part);
+        const Name *name = find_name(is_step ? step_names : actions, *part);
         char *end;
 
         if (name) {

@@ -6,36 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "test/support/step-names.h"
 #include "wire.h"
 
 #define MOST_LINES 32 /* what smfi_setmlreply takes */
-
-static const struct {
-    const char *name;
-    unsigned long bit;
-} step_bits[] = {
-    { "NOCONNECT", SMFIP_NOCONNECT },
-    { "NOHELO", SMFIP_NOHELO },
-    { "NOMAIL", SMFIP_NOMAIL },
-    { "NORCPT", SMFIP_NORCPT },
-    { "NOBODY", SMFIP_NOBODY },
-    { "NOHDRS", SMFIP_NOHDRS },
-    { "NOEOH", SMFIP_NOEOH },
-    { "NR_HDR", SMFIP_NR_HDR },
-    { "NOUNKNOWN", SMFIP_NOUNKNOWN },
-    { "NODATA", SMFIP_NODATA },
-    { "SKIP", SMFIP_SKIP },
-    { "RCPT_REJ", SMFIP_RCPT_REJ },
-    { "NR_CONN", SMFIP_NR_CONN },
-    { "NR_HELO", SMFIP_NR_HELO },
-    { "NR_MAIL", SMFIP_NR_MAIL },
-    { "NR_RCPT", SMFIP_NR_RCPT },
-    { "NR_DATA", SMFIP_NR_DATA },
-    { "NR_UNKN", SMFIP_NR_UNKN },
-    { "NR_EOH", SMFIP_NR_EOH },
-    { "NR_BODY", SMFIP_NR_BODY },
-    { "HDR_LEADSPC", SMFIP_HDR_LEADSPC },
-};
 
 static const struct {
     const char *name;
@@ -207,12 +181,11 @@ bits_of(const Rule *rule)
     unsigned long bits = 0;
 
     for (guint i = 0; i < rule->args->len; i++) {
-        guint b;
-        for (b = 0; b < G_N_ELEMENTS(step_bits); b++) {
-            if (strcmp(rule_text(rule, i), step_bits[b].name) == 0)
-                break;
-        }
-        bits |= b < G_N_ELEMENTS(step_bits) ? step_bits[b].bit : rule_number(rule, i);
+        const Name *step = step_names;
+
+        while (step->name && strcmp(step->name, rule_text(rule, i)) != 0)
+            step++;
+        bits |= step->name ? step->value : rule_number(rule, i);
     }
     return bits;
 }
