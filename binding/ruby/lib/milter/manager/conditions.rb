@@ -3,7 +3,7 @@
 # What the built-in conditions are made of.
 %w[
   secret
-  address_set matcher envelope_address watched_file list_file condition_state tunable
+  address_set matcher envelope_address watched_file list_file condition_state tunable tunable_list
   s25r remote_network trust mta_limits stress socket_table sendmail_macros
   dns_client dns_cache name_servers dnsbl
   combination_progress combination score policy policies restrict_accounts account_list

@@ -52,4 +52,5 @@ dist_managerruby_DATA += \
 	binding/ruby/lib/milter/manager/stress.rb \
 	binding/ruby/lib/milter/manager/trust.rb \
 	binding/ruby/lib/milter/manager/tunable.rb \
+	binding/ruby/lib/milter/manager/tunable_list.rb \
 	binding/ruby/lib/milter/manager/watched_file.rb

@@ -4,14 +4,12 @@ module Milter
   module Manager
     # Clients whose address is in a list of addresses and networks, written in the
     # configuration or in files that are read again when they change.
-    class NetworkList < Tunable
+    class NetworkList < TunableList
       # @param name [String] of the condition
       # @param resolve [#call] makes a path of the configuration absolute
       def initialize(name, resolve = File.method(:expand_path))
-        super("network_list(#{name.dump})")
-        @resolve = resolve
+        super("network_list(#{name.dump})", resolve)
         @set = AddressSet.new
-        @files = []
       end
 
       # @param network [String, IPAddr]
@@ -22,9 +20,7 @@ module Milter
 
       # A file with an address or network a line, # comments.
       def load(path)
-        wrong(:load, path, "a path") unless path.respond_to?(:to_str)
-        @files << WatchedFile.new(@resolve.call(path.to_str)) { |text, file| read(text, file) }
-        note(:load, path.to_str)
+        load_file(:load, path) { |text, file| read(text, file) }
       end
 
       def include?(socket_address)

@@ -4,17 +4,15 @@ module Milter
   module Manager
     # Messages whose sender is in a list: addresses and domains in the form of Postfix's
     # access(5), regular expressions, blocks, and files that are read again when they change.
-    class SenderList < Tunable
+    class SenderList < TunableList
       # What one file or the configuration itself holds.
       Entries = Struct.new(:keys, :matchers)
 
       # @param name [String] of the condition
       # @param resolve [#call] makes a path of the configuration absolute
       def initialize(name, resolve = File.method(:expand_path))
-        super("sender_list(#{name.dump})")
-        @resolve = resolve
+        super("sender_list(#{name.dump})", resolve)
         @own = Entries.new({}, [])
-        @files = []
       end
 
       # "user@domain", "domain", ".parent", "user@", "<>", a regular expression, or a block
@@ -28,9 +26,7 @@ module Milter
 
       # A file with an entry a line: an address, a domain or /a regular expression/.
       def load(path)
-        wrong(:load, path, "a path") unless path.respond_to?(:to_str)
-        @files << WatchedFile.new(@resolve.call(path.to_str)) { |text, file| read(text, file) }
-        note(:load, path.to_str)
+        load_file(:load, path) { |text, file| read(text, file) }
       end
 
       # @param from [String] the address of MAIL

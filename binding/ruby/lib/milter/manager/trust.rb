@@ -3,16 +3,14 @@
 module Milter
   module Manager
     # Domains of senders that are trusted.
-    class Trust < Tunable
+    class Trust < TunableList
       DEFAULTS = %w[gmail.com hotmail.com msn.com yahoo.co.jp softbank.ne.jp ezweb.ne.jp
                     docomo.ne.jp clear-code.com].freeze
 
       # @param resolve [#call] makes a path of the configuration absolute
       def initialize(resolve = File.method(:expand_path))
-        super("trust")
-        @resolve = resolve
+        super("trust", resolve)
         @matchers = DEFAULTS.map { |domain| Matcher.new(domain) }
-        @files = []
       end
 
       # Trust a domain: a string, a regular expression, or a block that is given the domain.
@@ -34,13 +32,11 @@ module Milter
       # Trust the domains of a file: a domain or a /regular expression/ a line, # comments.
       # The file is read again when it changes.
       def load_envelope_from_domains(path)
-        wrong(:load_envelope_from_domains, path, "a path") unless path.respond_to?(:to_str)
-        @files << WatchedFile.new(@resolve.call(path.to_str)) do |text, file|
+        load_file(:load_envelope_from_domains, path) do |text, file|
           ListFile.parse(text, file) do |entry, place|
             Matcher.new(ListFile.regexp(entry, place) || entry)
           end
         end
-        note(:load_envelope_from_domains, path.to_str)
       end
 
       # @param from [String] the address of MAIL
