@@ -5,6 +5,13 @@
 #include <ruby.h>
 #include <ruby/debug.h>
 #include <signal.h>
+#include <unistd.h>
+
+/* 3.3 and later */
+#ifdef HAVE_RB_POSTPONED_JOB_PREREGISTER
+#include <ruby/thread.h>
+#define HANDS_OVER
+#endif
 
 #define LONG_US 2000       /* so long a wait means that somebody computes */
 #define FIRST_US 100       /* a wait that is worth a nudge */
@@ -21,8 +28,10 @@ static VALUE waiter;     /* it */
 static guint n_watched;  /* waits that are watched still */
 static gint64 began_at;  /* µs */
 
-#ifdef HAVE_RB_POSTPONED_JOB_PREREGISTER
+#ifdef HANDS_OVER
 static rb_postponed_job_handle_t job;
+static rb_internal_thread_event_hook_t *hook; /* while waits are watched */
+static pid_t process;                         /* this one, and no copy without the thread */
 #endif
 
 /* In the thread that has Ruby's lock, as soon as it can be interrupted. */
@@ -37,7 +46,7 @@ step_aside(void *data)
 static void
 interrupt_holder(void)
 {
-#ifdef HAVE_RB_POSTPONED_JOB_PREREGISTER
+#ifdef HANDS_OVER
     rb_postponed_job_trigger(job);
 #else
     rb_postponed_job_register_one(0, step_aside, NULL);
@@ -88,13 +97,43 @@ set_waiting(gboolean now)
     g_mutex_unlock(&lock);
 }
 
+#ifdef HANDS_OVER
+/* Under locks of Ruby's own. */
+static void
+on_event(rb_event_flag_t event, const rb_internal_thread_event_data_t *about, void *data)
+{
+    if (about->thread == waiter && getpid() == process)
+        set_waiting(event == RUBY_INTERNAL_THREAD_EVENT_READY);
+}
+#endif
+
+/* Whoever lets go of the lock to open a file has it again at once in older Rubies; since 3.3 it
+ * goes to the next who wants it.  There all waits for it are watched, here only the one that
+ * follows the wait for something to do. */
+static void
+watch_all(gboolean now)
+{
+#ifdef HANDS_OVER
+    if (now == (hook != NULL))
+        return;
+    if (now) {
+        hook = rb_internal_thread_add_event_hook(
+            on_event, RUBY_INTERNAL_THREAD_EVENT_READY | RUBY_INTERNAL_THREAD_EVENT_RESUMED, NULL);
+    } else {
+        rb_internal_thread_remove_event_hook(hook);
+        hook = NULL;
+    }
+#endif
+}
+
 void
 mm_nudge_open(void)
 {
     waiter = rb_thread_current();
     n_watched = 0;
     is_waiting = has_ended = FALSE;
-#ifdef HAVE_RB_POSTPONED_JOB_PREREGISTER
+#ifdef HANDS_OVER
+    process = getpid();
     job = rb_postponed_job_preregister(0, step_aside, NULL);
 #endif
 }
@@ -104,6 +143,7 @@ mm_nudge_close(void)
 {
     if (!thread)
         return;
+    watch_all(FALSE);
     g_mutex_lock(&lock);
     has_ended = TRUE;
     g_cond_signal(&changed);
@@ -129,11 +169,12 @@ mm_nudge_end(void)
         set_waiting(FALSE);
         n_watched--;
     }
-    if (!was_long)
-        return;
-    if (!thread)
-        start();
-    n_watched = WATCHED_WAITS;
+    if (was_long) {
+        if (!thread)
+            start();
+        n_watched = WATCHED_WAITS;
+    }
+    watch_all(n_watched > 0);
 }
 
 gboolean
