@@ -60,11 +60,13 @@ libmm_la_SOURCES = \
 	src/relay.c \
 	src/relay.h \
 	src/rules.h \
+	src/settings-item.c \
 	src/settings-literal.c \
 	src/settings-pack.c \
 	src/settings-table.c \
 	src/settings-table.h \
 	src/settings-value.c \
+	src/settings-value.h \
 	src/settings.c \
 	src/settings.h \
 	src/shadow.c \
