@@ -57,6 +57,13 @@ typedef enum {
     MILTER_STAGE_NONE = MILTER_N_STAGES,
 } MilterStage;
 
+/* Whether the step is part of the message's content: HEADER, EOH, BODY or EOM. */
+static inline gboolean
+milter_step_is_content(MilterStep step)
+{
+    return step >= MILTER_STEP_HEADER && step <= MILTER_STEP_EOM;
+}
+
 /* The step a command byte belongs to, or MILTER_STEP_NONE. */
 MilterStep milter_step_of_command(guint8 command);
 

@@ -198,8 +198,7 @@ on_edit(MilterPeer *peer, const MilterFrame *frame, gpointer data)
 static double
 timeout_of(const MilterServer *server, MilterStep step)
 {
-    return step >= MILTER_STEP_HEADER && step <= MILTER_STEP_EOM ? server->timeouts.content
-                                                                 : server->timeouts.command;
+    return milter_step_is_content(step) ? server->timeouts.content : server->timeouts.command;
 }
 
 static void

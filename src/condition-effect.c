@@ -36,20 +36,13 @@ mm_condition_stop(MmMember *member, MmStopped scope)
         mm_member_forget_message(member);
 }
 
-static gboolean
-is_content(MilterStep step)
-{
-    return step == MILTER_STEP_HEADER || step == MILTER_STEP_EOH || step == MILTER_STEP_BODY ||
-           step == MILTER_STEP_EOM;
-}
-
 void
 mm_condition_apply(MmMember *member, MilterStep step, MmDecision decision)
 {
     if (decision == MM_DECISION_TEMPFAIL && member->shadow)
         decision = MM_DECISION_STOP; /* a child that only evaluates has no say in the answer */
     member->decision = decision;
-    if (is_content(step))
+    if (milter_step_is_content(step))
         member->is_approved = decision == MM_DECISION_APPLY;
     if (decision == MM_DECISION_APPLY)
         return;

@@ -20,13 +20,6 @@ count(MmMember *member, MmChildStat which)
         mm_stats_count_child(stats, member->child->index, which);
 }
 
-static gboolean
-is_content(MilterStep step)
-{
-    return step == MILTER_STEP_HEADER || step == MILTER_STEP_EOH || step == MILTER_STEP_BODY ||
-           step == MILTER_STEP_EOM;
-}
-
 /* --- failing --- */
 
 /* A child that falls back to accept lets mail pass unfiltered: worth a warning, but not one a
@@ -202,7 +195,7 @@ on_reply(MilterPeer *peer, MilterStep step, const MilterFrame *frame, gpointer d
         note_skip(member, step);
     if (member->shadow)
         mm_shadow_on_reply(member, step, frame);
-    else if (is_content(step))
+    else if (milter_step_is_content(step))
         mm_content_on_reply(member, step, frame);
     else
         mm_chain_on_reply(member, step, frame);
@@ -404,15 +397,8 @@ mm_member_clear(MmMember *member)
 double
 mm_member_timeout(const MmMember *member, MilterStep step)
 {
-    switch (step) {
-    case MILTER_STEP_HEADER:
-    case MILTER_STEP_EOH:
-    case MILTER_STEP_BODY:
-    case MILTER_STEP_EOM:
-        return member->child->end_of_message_timeout;
-    default:
-        return member->child->reading_timeout;
-    }
+    return milter_step_is_content(step) ? member->child->end_of_message_timeout
+                                        : member->child->reading_timeout;
 }
 
 static const MilterMacros *
@@ -521,10 +507,10 @@ mm_member_send(MmMember *member, MilterStep step, const void *payload, gsize siz
         return FALSE;
     /* Of the content both MTAs send nothing at all where it was declined. */
     if (member->skipped == command ||
-        (is_content(step) && !milter_peer_wants(member->peer, step)))
+        (milter_step_is_content(step) && !milter_peer_wants(member->peer, step)))
         return FALSE;
     member->skipped = 0;
-    if (is_content(step))
+    if (milter_step_is_content(step))
         send_late_macros(member);
     if (has_macros_for(member, step, command)) {
         send_macros(member, command);
@@ -659,7 +645,7 @@ note_in_transaction(MmMember *member, MilterStep step, guint8 reply)
         return;
     if (step == MILTER_STEP_MAIL)
         member->in_transaction = reply == SMFIR_CONTINUE;
-    else if (is_content(step) && mm_verdict_ends_step(reply, step, MM_MTA_SENDMAIL))
+    else if (milter_step_is_content(step) && mm_verdict_ends_step(reply, step, MM_MTA_SENDMAIL))
         member->in_transaction = FALSE;
 }
 

@@ -188,8 +188,8 @@ pass_macros_of_declined(MmRelay *relay, guint8 command)
     MilterStep step = milter_step_of_command(command);
     const MilterOption *option = milter_session_option(relay->session);
 
-    if (step == MILTER_STEP_NONE || step == MILTER_STEP_HEADER || step == MILTER_STEP_EOH ||
-        step == MILTER_STEP_BODY || !(option->steps & milter_step_no_bit(step)))
+    if (step == MILTER_STEP_NONE || milter_step_is_content(step) ||
+        !(option->steps & milter_step_no_bit(step)))
         return;
     for (guint i = 0; i < relay->n_members; i++)
         if (!relay->members[i].shadow && mm_member_takes_part(&relay->members[i], step))

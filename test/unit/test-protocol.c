@@ -56,13 +56,16 @@ test_commands(void)
                         commands[i].stage < 0 ? (int)MILTER_STAGE_NONE : commands[i].stage);
         if (stage != MILTER_STAGE_NONE)
             g_assert_cmpuint(milter_stage_command(stage), ==, command);
-        if (step == MILTER_STEP_NONE)
+        if (step == MILTER_STEP_NONE) {
+            g_assert_false(milter_step_is_content(step));
             continue;
+        }
         n_steps++;
         g_assert_cmpuint(milter_step_command(step), ==, command);
         g_assert_cmphex(milter_step_no_bit(step), ==, commands[i].no_bit);
         g_assert_cmphex(milter_step_nr_bit(step), ==, commands[i].nr_bit);
         g_assert_cmpuint(milter_step_version(step), ==, commands[i].version);
+        g_assert_cmpint(milter_step_is_content(step), ==, strchr("LNBE", command) != NULL);
     }
     g_assert_cmpuint(n_steps, ==, MILTER_N_STEPS);
 }
