@@ -40,6 +40,8 @@ libmm_la_SOURCES = \
 	src/logfile.h \
 	src/manager.c \
 	src/manager.h \
+	src/member-peer.c \
+	src/member-send.c \
 	src/member.c \
 	src/negotiation.c \
 	src/notify.c \

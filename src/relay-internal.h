@@ -7,7 +7,9 @@
  *   content.c      headers and body: the live child, the journal, whose turn it is
  *   reading.c      how a child reads a version of the message
  *   delivery.c     end of message: edits and the last body to the MTA, in one flush
- *   member.c       a child's part in a session: state, sending, replies, failure
+ *   member.c       a child's part in a session: its state, and what a failure means
+ *   member-peer.c  its connection, and what the child sends
+ *   member-send.c  what the child is sent: commands and their macros
  *   startup.c      children that do not listen yet
  *   shadow.c       children that only evaluate
  *   condition.c, condition-effect.c   whether children take part, as conditions decide
@@ -270,14 +272,15 @@ void mm_delivery_continue(MmRelay *relay);
 
 /* member.c */
 void mm_member_init(MmMember *member, MmRelay *relay, const MmChild *child);
-void mm_member_connect(MmMember *member, double time_left);
 void mm_member_clear(MmMember *member);
-/* Send a step's command with its macros.  Returns whether a reply will come.  The member
- * may have failed on return. */
-gboolean mm_member_send(MmMember *member, MilterStep step, const void *payload, gsize size,
-                        double timeout);
-/* Only the macros. */
-void mm_member_send_macros(MmMember *member, MilterStep step);
+static inline void
+mm_member_count(const MmMember *member, MmChildStat which)
+{
+    MmStats *stats = member->relay->host->stats;
+
+    if (stats)
+        mm_stats_count_child(stats, member->child->index, which);
+}
 /* The timeout of the child's own for a step. */
 double mm_member_timeout(const MmMember *member, MilterStep step);
 /* Whether it takes part in STEP now; may find out here that it has gone. */
@@ -294,6 +297,17 @@ void mm_member_note_reply(MmMember *member, MilterStep step, guint8 reply);
 const char *mm_member_state_name(const MmMember *member);
 MilterStep mm_member_owes(const MmMember *member);
 gboolean mm_member_is_reading(const MmMember *member);
+
+/* member-peer.c */
+void mm_member_connect(MmMember *member, double time_left);
+
+/* member-send.c */
+/* Send a step's command with its macros.  Returns whether a reply will come.  The member
+ * may have failed on return. */
+gboolean mm_member_send(MmMember *member, MilterStep step, const void *payload, gsize size,
+                        double timeout);
+/* Only the macros. */
+void mm_member_send_macros(MmMember *member, MilterStep step);
 
 /* condition.c */
 /* Remember a packet of the envelope for conditions; forget those of this transaction. */
