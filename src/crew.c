@@ -98,7 +98,7 @@ be_worker(Crew *crew, guint number, int channel)
     g_free(crew->seats);
     g_free(crew->polls);
     status = mm_worker_run(&start);
-    crew->rules->stop();
+    crew->rules->stop(status);
     mm_settings_free(&crew->settings);
     exit(status);
 }

@@ -250,7 +250,7 @@ be_generation(Generation *generation, const MmSettings *settings)
     if (settings && log_fd >= 0)
         mm_log_start(settings, log_fd);
     status = run(generation);
-    generation->rules->stop();
+    generation->rules->stop(status);
     mm_settings_free(&generation->settings);
     exit(status);
 }

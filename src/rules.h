@@ -133,8 +133,9 @@ typedef struct {
     void (*trace)(void);
     char *(*explain)(const MmSettings *settings, const MmExplain *what, GError **error);
 
-    /* End the interpreter. */
-    void (*stop)(void);
+    /* End the interpreter.  Threads that do not end with it, because they wait in a library, are
+     * not waited for: the process then ends with STATUS. */
+    void (*stop)(int status);
 } MmRules;
 
 /* The Ruby of binding/ruby/. */

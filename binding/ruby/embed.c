@@ -8,6 +8,8 @@
 #include <ruby/encoding.h>
 #include <ruby/thread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "binding/ruby/convert.h"
 #include "binding/ruby/decide.h"
@@ -16,6 +18,8 @@
 #include "binding/ruby/native.h"
 #include "libmilter-core/log.h"
 #include "src/rules.h"
+
+#define END_SECONDS 5 /* for threads of Ruby and at_exit, when a process ends */
 
 static gboolean is_started;
 static VALUE manager; /* Milter::Manager */
@@ -225,12 +229,56 @@ ruby_rules_explain(const MmSettings *settings, const MmExplain *what, GError **e
     return mm_explain_run(manager, settings, what, error);
 }
 
-static void
-ruby_rules_stop(void)
+typedef struct {
+    GMutex lock;
+    GCond changed;
+    gboolean has_ended;
+    int status; /* of the process, where it has to end here */
+} Ending;
+
+/* Ruby waits for all its threads, those that nothing interrupts included. */
+static gpointer
+limit_end(gpointer data)
 {
-    if (is_started)
-        (void)ruby_cleanup(0);
+    Ending *ending = data;
+    gint64 end_at = g_get_monotonic_time() + END_SECONDS * G_USEC_PER_SEC;
+
+    g_mutex_lock(&ending->lock);
+    while (!ending->has_ended) {
+        if (g_cond_wait_until(&ending->changed, &ending->lock, end_at))
+            continue;
+        milter_warning("threads of Ruby do not end within %d s, left behind", END_SECONDS);
+        fflush(stdout);
+        _exit(ending->status);
+    }
+    g_mutex_unlock(&ending->lock);
+    return NULL;
+}
+
+static void
+ruby_rules_stop(int status)
+{
+    Ending ending = { .status = status };
+    sigset_t all, old;
+    GThread *thread;
+
+    if (!is_started)
+        return;
+    g_mutex_init(&ending.lock);
+    g_cond_init(&ending.changed);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    thread = g_thread_new("end", limit_end, &ending);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    (void)ruby_cleanup(0);
     is_started = FALSE;
+    g_mutex_lock(&ending.lock);
+    ending.has_ended = TRUE;
+    g_cond_signal(&ending.changed);
+    g_mutex_unlock(&ending.lock);
+    g_thread_join(thread);
+    g_mutex_clear(&ending.lock);
+    g_cond_clear(&ending.changed);
 }
 
 const MmRules *
