@@ -3,10 +3,11 @@
 module Milter
   # Run the block in a thread of a small pool; only the fiber that asks waits.  For what cannot
   # cooperate: drivers that wait by themselves.  Outside of a condition the block is just called.
-  def self.in_thread(&block)
+  # @param recall [Boolean] whether the block is interrupted when nobody waits for it any more
+  def self.in_thread(recall: true, &block)
     return yield unless Fiber.current_scheduler
 
-    Manager::Threads.run(&block)
+    Manager::Threads.run(recall, &block)
   end
 
   module Manager
@@ -27,8 +28,9 @@ module Milter
 
       # One block, and whoever waits for what it gives.
       class Job
-        def initialize(block)
+        def initialize(block, recall)
           @block = block
+          @recall = recall
           @result = Thread::Queue.new
         end
 
@@ -60,7 +62,7 @@ module Milter
 
           @is_lost = true
           Threads.lost
-          @thread.raise(Abandoned.new(self))
+          @thread.raise(Abandoned.new(self)) if @recall
         end
 
         def call
@@ -78,8 +80,8 @@ module Milter
       @n_lost = 0
 
       class << self
-        def run(&block)
-          job = Job.new(block)
+        def run(recall, &block)
+          job = Job.new(block, recall)
           start_thread if @jobs.size >= @jobs.num_waiting && @n_threads < limit
           @jobs << job
           job.value

@@ -6,7 +6,9 @@ module Milter
       # A few connections to a server, each for one look-up at a time, opened when needed.
       #
       # A look-up runs in the fiber that asks, or, with a driver that does not cooperate, in a
-      # thread, which gives its connection back by itself: it may end later than who asked.
+      # thread, which gives its connection back by itself: it may end later than who asked.  It is
+      # not interrupted: the driver has a time limit of its own, and Ruby's signals, which come
+      # again and again, make libmariadb begin anew with it.
       class Pool
         COLLECT_INTERVAL = 1.0 # s
         RETRY_WITHIN = 1.0     # s in which one knows that a connection was closed long ago
@@ -47,7 +49,7 @@ module Milter
           permit = acquire(size, limit)
           return run(permit, &block) unless @driver.threaded?
 
-          Milter.in_thread { Thread.handle_interrupt(Threads::Abandoned => :never) { run(permit, &block) } }
+          Milter.in_thread(recall: false) { run(permit, &block) }
         ensure
           permit&.abandon
         end
@@ -108,13 +110,8 @@ module Milter
           end
         end
 
-        # What a thread can be called back from.
-        def interruptible(&block)
-          @driver.threaded? ? Thread.handle_interrupt(Threads::Abandoned => :on_blocking, &block) : yield
-        end
-
         def open
-          connection = interruptible { @driver.connect }
+          connection = @driver.connect
         ensure
           collect unless connection
         end
@@ -130,7 +127,7 @@ module Milter
 
         # Only what answered is used again.
         def try(connection)
-          result = interruptible { yield connection }
+          result = yield connection
           is_good = true
           result
         ensure

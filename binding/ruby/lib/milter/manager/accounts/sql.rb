@@ -15,7 +15,6 @@ module Milter
         MARIA = Kind.new("mysql2", "mysql2", "ruby-mysql2")
         KINDS = { "sqlite" => SQLITE, "postgres" => POSTGRES, "postgresql" => POSTGRES, "mysql2" => MARIA,
                   "mysql" => MARIA, "mariadb" => MARIA }.freeze
-        COOPERATIVE_PG = Gem::Version.new("1.3")
 
         # @param url [String, Secret] "postgres://user@host/database", "sqlite:path"
         # @param query [String] with "?", or :address, :user and :domain, for what is looked up
@@ -33,9 +32,7 @@ module Milter
           @options = reveal(options)
         end
 
-        def threaded?
-          @kind == MARIA || (@kind == POSTGRES && Gem::Version.new(PG::VERSION) < COOPERATIVE_PG)
-        end
+        def threaded? = @kind == MARIA
 
         # A Sequel::Database with one connection.
         def connect
