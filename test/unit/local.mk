@@ -48,13 +48,22 @@ test_unit_test_tcp_table_SOURCES = test/unit/test-tcp-table.c
 test_unit_test_tcp_table_LDADD = libmm.la $(LDADD)
 
 # the public sides: write a milter, drive a milter
-check_PROGRAMS += test/unit/test-client test/unit/test-client-run test/unit/test-server
-TESTS += test/unit/test-client test/unit/test-client-run test/unit/test-server
+PUBLIC_TESTS = \
+	test/unit/test-client \
+	test/unit/test-client-edit \
+	test/unit/test-client-run \
+	test/unit/test-server
+check_PROGRAMS += $(PUBLIC_TESTS)
+TESTS += $(PUBLIC_TESTS)
+WITNESS = test/unit/witness.c test/unit/witness.h
+DIALOGUE = test/unit/dialogue.c test/unit/dialogue.h $(WITNESS)
+test_unit_test_client_edit_SOURCES = test/unit/test-client-edit.c $(DIALOGUE)
+test_unit_test_client_edit_LDADD = libmilter-client.la libmilter-core.la $(LDADD)
 test_unit_test_client_run_SOURCES = test/unit/test-client-run.c
 test_unit_test_client_run_LDADD = libmilter-client.la libmilter-core.la $(LDADD)
-test_unit_test_client_SOURCES = test/unit/test-client.c
+test_unit_test_client_SOURCES = test/unit/test-client.c $(DIALOGUE)
 test_unit_test_client_LDADD = libmilter-client.la libmilter-core.la $(LDADD)
-test_unit_test_server_SOURCES = test/unit/test-server.c
+test_unit_test_server_SOURCES = test/unit/test-server.c $(WITNESS)
 test_unit_test_server_LDADD = libmilter-client.la libmilter-server.la libmilter-core.la $(LDADD)
 
 # transport, and the relay

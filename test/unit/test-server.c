@@ -1,30 +1,24 @@
 /* test-server.c - the public way to drive a milter, against milters of this library
  *
- * The milter is a MilterClient on the same loop, whose functions write down what they are
- * asked; for what no such milter would do, a peer of raw bytes takes its place. */
+ * The milter is a witness on the same loop; for what no such milter would do, a peer of raw
+ * bytes takes its place. */
 #include "config.h"
 
 #include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "libmilter-client/client.h"
 #include "libmilter-client/listener.h"
 #include "libmilter-server/server.h"
+#include "test/unit/witness.h"
 
 typedef struct {
     MilterLoop *loop;
     char *directory;
     char *spec;
-    /* The milter. */
-    MilterClient *client;
-    MilterClientSteps steps;
-    MilterClientAnswer answers[MILTER_N_STEPS];
-    guint32 asks;      /* SMFIP_* it asks for */
-    const char *names; /* macros it asks for at MAIL */
-    GString *seen;
-    gsize body_size;
+    Witness milter;
     /* The raw one. */
     MilterListener *listener;
     GBytes *says; /* what it writes to everybody */
@@ -37,148 +31,59 @@ typedef struct {
     int failure; /* MilterPeerFailure, -1: none */
 } Test;
 
-static void
-on_ask(MilterClientSession *session, const MilterOption *offer, MilterOption *request,
-       gpointer data)
-{
-    Test *test = data;
-
-    request->steps |= test->asks;
-    if (test->names)
-        milter_client_ask_macros(request, MILTER_STAGE_MAIL, test->names);
-}
-
-static MilterClientAnswer
-on_connect(MilterClientSession *session, const MilterConnect *connect, gpointer data)
-{
-    Test *test = data;
-
-    g_string_append_printf(test->seen, "connect %s %s;", connect->host, connect->address);
-    return test->answers[MILTER_STEP_CONNECT];
-}
-
-static MilterClientAnswer
-on_helo(MilterClientSession *session, const char *name, gpointer data)
-{
-    Test *test = data;
-
-    g_string_append_printf(test->seen, "helo %s;", name);
-    return test->answers[MILTER_STEP_HELO];
-}
-
+/* Macros as well; refuses with a text. */
 static MilterClientAnswer
 on_mail(MilterClientSession *session, const MilterEnvelope *sender, gpointer data)
 {
-    Test *test = data;
+    Witness *milter = data;
     const char *parameter = milter_envelope_next_parameter(sender, NULL);
     const char *one = milter_client_macro(session, "one");
     const char *two = milter_client_macro(session, "{two}");
 
-    g_string_append_printf(test->seen, "mail %s %s %s%s;", sender->address,
+    g_string_append_printf(milter->seen, "mail %s %s %s%s;", sender->address,
                            parameter ? parameter : "-", one ? one : "-", two ? two : "-");
-    if (test->answers[MILTER_STEP_MAIL] == MILTER_CLIENT_REFUSED)
+    if (milter->answers[MILTER_STEP_MAIL] == MILTER_CLIENT_REFUSED)
         return milter_client_refuse(session, 550, "5.7.1", "100% no\nnever");
-    return test->answers[MILTER_STEP_MAIL];
+    return milter->answers[MILTER_STEP_MAIL];
 }
 
-static MilterClientAnswer
-on_rcpt(MilterClientSession *session, const MilterEnvelope *recipient, gpointer data)
-{
-    Test *test = data;
-
-    g_string_append_printf(test->seen, "rcpt %s;", recipient->address);
-    return test->answers[MILTER_STEP_RCPT];
-}
-
-static MilterClientAnswer
-on_data(MilterClientSession *session, gpointer data)
-{
-    Test *test = data;
-
-    g_string_append(test->seen, "data;");
-    return test->answers[MILTER_STEP_DATA];
-}
-
-static MilterClientAnswer
-on_header(MilterClientSession *session, const MilterHeader *header, gpointer data)
-{
-    Test *test = data;
-
-    g_string_append_printf(test->seen, "header %s:%s;", header->name, header->value);
-    return test->answers[MILTER_STEP_HEADER];
-}
-
+/* The size will do. */
 static MilterClientAnswer
 on_body(MilterClientSession *session, const guint8 *chunk, gsize size, gpointer data)
 {
-    Test *test = data;
+    Witness *milter = data;
 
-    g_string_append_printf(test->seen, "body %" G_GSIZE_FORMAT ";", size);
-    test->body_size += size;
-    return test->answers[MILTER_STEP_BODY];
+    g_string_append_printf(milter->seen, "body %" G_GSIZE_FORMAT ";", size);
+    return milter->answers[MILTER_STEP_BODY];
 }
 
-static MilterClientAnswer
-on_eom(MilterClientSession *session, gpointer data)
+/* Of all chunks that it has seen. */
+static gsize
+body_size(const Witness *milter)
 {
-    Test *test = data;
+    const char *at = milter->seen->str;
+    gsize size = 0;
 
-    g_string_append(test->seen, "eom;");
-    if (test->answers[MILTER_STEP_EOM] == MILTER_CLIENT_ACCEPT) {
-        milter_client_progress(session);
-        milter_client_add_header(session, "X-A", "1");
-        milter_client_insert_header(session, 2, "X-B", "2");
-        milter_client_delete_header(session, "X-C", 3);
-        milter_client_replace_body(session, "new", 3);
-        milter_client_add_recipient(session, "<x>", "NOTIFY=NEVER");
-        milter_client_delete_recipient(session, "<y>");
-        milter_client_change_sender(session, "<z>", NULL);
-        milter_client_quarantine(session, "odd");
+    while ((at = strstr(at, "body "))) {
+        at += strlen("body ");
+        size += strtoul(at, NULL, 10);
     }
-    return test->answers[MILTER_STEP_EOM];
-}
-
-static MilterClientAnswer
-on_unknown(MilterClientSession *session, const char *command, gpointer data)
-{
-    Test *test = data;
-
-    g_string_append_printf(test->seen, "unknown %s;", command);
-    return test->answers[MILTER_STEP_UNKNOWN];
+    return size;
 }
 
 static void
-on_abort(MilterClientSession *session, gpointer data)
+edit_everything(MilterClientSession *session)
 {
-    Test *test = data;
-
-    g_string_append(test->seen, "abort;");
+    milter_client_progress(session);
+    milter_client_add_header(session, "X-A", "1");
+    milter_client_insert_header(session, 2, "X-B", "2");
+    milter_client_delete_header(session, "X-C", 3);
+    milter_client_replace_body(session, "new", 3);
+    milter_client_add_recipient(session, "<x>", "NOTIFY=NEVER");
+    milter_client_delete_recipient(session, "<y>");
+    milter_client_change_sender(session, "<z>", NULL);
+    milter_client_quarantine(session, "odd");
 }
-
-static void
-on_close(MilterClientSession *session, const char *why, gpointer data)
-{
-    Test *test = data;
-
-    g_string_append_printf(test->seen, "close %s;", why ? why : "-");
-}
-
-/* No EOH: it is declined. */
-static const MilterClientSteps steps = {
-    .actions = SMFI_CURR_ACTS,
-    .negotiate = on_ask,
-    .connect = on_connect,
-    .helo = on_helo,
-    .mail = on_mail,
-    .rcpt = on_rcpt,
-    .data = on_data,
-    .header = on_header,
-    .body = on_body,
-    .eom = on_eom,
-    .abort = on_abort,
-    .unknown = on_unknown,
-    .close = on_close,
-};
 
 static void
 on_edit(MilterServer *server, const MilterServerEdit *edit, gpointer data)
@@ -233,15 +138,15 @@ static const MilterServerHandler handler = {
 static void
 test_init(Test *test)
 {
-    *test = (Test){ .steps = steps, .failure = -1 };
+    *test = (Test){ .failure = -1 };
     test->loop = milter_loop_new();
     test->directory = g_dir_make_tmp("milter-test-server-XXXXXX", NULL);
     test->spec = g_strdup_printf("unix:%s/socket", test->directory);
-    test->seen = g_string_new(NULL);
     test->edits = g_string_new(NULL);
-    for (guint i = 0; i < MILTER_N_STEPS; i++)
-        test->answers[i] = MILTER_CLIENT_CONTINUE;
-    test->client = milter_client_new(test->loop, &test->steps, test);
+    witness_init(&test->milter, test->loop, &witness_steps);
+    test->milter.steps.mail = on_mail;
+    test->milter.steps.body = on_body;
+    test->milter.steps.eoh = NULL; /* declined */
     test->fds = g_array_new(FALSE, FALSE, sizeof(int));
 }
 
@@ -249,7 +154,7 @@ static void
 test_clear(Test *test)
 {
     milter_server_free(&test->server);
-    milter_client_free(&test->client);
+    witness_clear(&test->milter);
     milter_listener_free(&test->listener);
     for (guint i = 0; i < test->fds->len; i++)
         close(g_array_index(test->fds, int, i));
@@ -258,7 +163,6 @@ test_clear(Test *test)
     g_assert_cmpint(g_rmdir(test->directory), ==, 0);
     g_free(test->directory);
     g_free(test->spec);
-    g_string_free(test->seen, TRUE);
     g_string_free(test->edits, TRUE);
     g_clear_pointer(&test->says, g_bytes_unref);
 }
@@ -273,7 +177,7 @@ start_with(Test *test, const MilterOption *offer, const MilterServerTimeouts *ti
 static void
 start(Test *test)
 {
-    g_assert_true(milter_client_listen(test->client, test->spec, NULL));
+    g_assert_true(milter_client_listen(test->milter.client, test->spec, NULL));
     start_with(test, NULL, NULL);
     g_assert_true(milter_server_wait(test->server));
 }
@@ -294,20 +198,13 @@ answer_to(Test *test, gboolean was_sent)
     g_assert_cmpint(ASK((test), step, ##__VA_ARGS__), ==, SMFIR_CONTINUE)
 
 static void
-expect_seen(Test *test, const char *seen)
-{
-    g_assert_cmpstr(test->seen->str, ==, seen);
-    g_string_truncate(test->seen, 0);
-}
-
-static void
 begin_message(Test *test)
 {
     CONTINUES(test, connect, &client_host);
     CONTINUES(test, helo, "me");
     CONTINUES(test, mail, "<a>", NULL);
     CONTINUES(test, rcpt, "<b>", NULL);
-    g_string_truncate(test->seen, 0);
+    witness_forget(&test->milter);
 }
 
 /* Until the milter has noticed that the session is over. */
@@ -317,7 +214,7 @@ quit(Test *test, gboolean is_reused)
     milter_server_quit(test->server, is_reused);
     if (!is_reused)
         milter_server_free(&test->server);
-    while (!strstr(test->seen->str, "close "))
+    while (!strstr(test->milter.seen->str, "close "))
         milter_loop_turn(test->loop, TRUE);
 }
 
@@ -328,7 +225,8 @@ test_dialogue(void)
     Test test;
 
     test_init(&test);
-    test.answers[MILTER_STEP_EOM] = MILTER_CLIENT_ACCEPT;
+    test.milter.answers[MILTER_STEP_EOM] = MILTER_CLIENT_ACCEPT;
+    test.milter.at_eom = edit_everything;
     start(&test);
     g_assert_cmphex(milter_server_option(test.server)->steps, ==, SMFIP_NOEOH | SMFIP_SKIP);
     CONTINUES(&test, connect, &client_host);
@@ -345,8 +243,9 @@ test_dialogue(void)
     g_assert_cmpint(ASK(&test, eom), ==, SMFIR_ACCEPT);
     g_assert_cmpuint(test.n_answers, ==, 12);
     g_assert_cmpuint(test.n_progress, ==, 1);
-    expect_seen(&test, "connect host 192.0.2.1;helo me;unknown FOO;mail <a> SIZE=1 --;rcpt <b>;"
-                       "data;header Subject:hi;header X-C:none;body 3;eom;");
+    witness_expect(&test.milter,
+                   "connect host 4 25 192.0.2.1;helo me;unknown FOO;mail <a> SIZE=1 --;rcpt <b>;"
+                   "data;header Subject=hi;header X-C=none;body 3;eom;");
     g_assert_cmpstr(test.edits->str, ==,
                     "ADDHEADER 0 X-A: 1;INSHEADER 2 X-B: 2;CHGHEADER 3 X-C:;"
                     "ADDRCPT_PAR 0 <x> NOTIFY=NEVER;DELRCPT 0 <y>;CHGFROM 0 <z>;"
@@ -354,7 +253,7 @@ test_dialogue(void)
     /* The accept was for that message. */
     CONTINUES(&test, mail, "<c>", NULL);
     quit(&test, FALSE);
-    expect_seen(&test, "mail <c> - --;abort;close -;");
+    witness_expect(&test.milter, "mail <c> - --;abort;close -;");
     test_clear(&test);
 }
 
@@ -368,44 +267,44 @@ test_scopes(void)
     start(&test);
     /* This recipient only. */
     begin_message(&test);
-    test.answers[MILTER_STEP_RCPT] = MILTER_CLIENT_REJECT;
+    test.milter.answers[MILTER_STEP_RCPT] = MILTER_CLIENT_REJECT;
     g_assert_cmpint(ASK(&test, rcpt, "<c>", NULL), ==, SMFIR_REJECT);
-    test.answers[MILTER_STEP_UNKNOWN] = MILTER_CLIENT_TEMPFAIL;
+    test.milter.answers[MILTER_STEP_UNKNOWN] = MILTER_CLIENT_TEMPFAIL;
     g_assert_cmpint(ASK(&test, unknown, "FOO"), ==, SMFIR_TEMPFAIL);
     CONTINUES(&test, data);
-    expect_seen(&test, "rcpt <c>;unknown FOO;data;");
+    witness_expect(&test.milter, "rcpt <c>;unknown FOO;data;");
     /* The message; the milter hears of it again when the next begins. */
-    test.answers[MILTER_STEP_HEADER] = MILTER_CLIENT_DISCARD;
+    test.milter.answers[MILTER_STEP_HEADER] = MILTER_CLIENT_DISCARD;
     g_assert_cmpint(ASK(&test, header, "A", " b"), ==, SMFIR_DISCARD);
     CONTINUES(&test, header, "C", " d");
     CONTINUES(&test, eom);
-    expect_seen(&test, "header A:b;");
-    test.answers[MILTER_STEP_MAIL] = MILTER_CLIENT_REFUSED;
+    witness_expect(&test.milter, "header A=b;");
+    test.milter.answers[MILTER_STEP_MAIL] = MILTER_CLIENT_REFUSED;
     g_assert_cmpint(ASK(&test, mail, "<d>", NULL), ==, SMFIR_REPLYCODE);
     g_assert_cmpstr(milter_server_reply(test.server)->text, ==,
                     "550-5.7.1 100% no\r\n550 5.7.1 never");
     CONTINUES(&test, rcpt, "<e>", NULL);
-    expect_seen(&test, "abort;mail <d> - --;");
+    witness_expect(&test.milter, "abort;mail <d> - --;");
     milter_server_abort(test.server);
-    test.answers[MILTER_STEP_MAIL] = MILTER_CLIENT_CONTINUE;
-    test.answers[MILTER_STEP_RCPT] = MILTER_CLIENT_ACCEPT;
+    test.milter.answers[MILTER_STEP_MAIL] = MILTER_CLIENT_CONTINUE;
+    test.milter.answers[MILTER_STEP_RCPT] = MILTER_CLIENT_ACCEPT;
     CONTINUES(&test, mail, "<f>", NULL);
     g_assert_cmpint(ASK(&test, rcpt, "<g>", NULL), ==, SMFIR_ACCEPT);
     CONTINUES(&test, data);
     CONTINUES(&test, eom);
-    expect_seen(&test, "abort;mail <f> - --;rcpt <g>;");
+    witness_expect(&test.milter, "abort;mail <f> - --;rcpt <g>;");
 
     /* The session, and the one after it on the same connection. */
     quit(&test, TRUE);
-    expect_seen(&test, "abort;close -;");
-    test.answers[MILTER_STEP_HELO] = MILTER_CLIENT_ACCEPT;
+    witness_expect(&test.milter, "abort;close -;");
+    test.milter.answers[MILTER_STEP_HELO] = MILTER_CLIENT_ACCEPT;
     CONTINUES(&test, connect, &client_host);
     g_assert_cmpint(ASK(&test, helo, "me"), ==, SMFIR_ACCEPT);
     CONTINUES(&test, mail, "<h>", NULL);
     CONTINUES(&test, body, "x", 1);
     CONTINUES(&test, eom);
     quit(&test, FALSE);
-    expect_seen(&test, "connect host 192.0.2.1;helo me;close -;");
+    witness_expect(&test.milter, "connect host 4 25 192.0.2.1;helo me;close -;");
     test_clear(&test);
 }
 
@@ -420,26 +319,26 @@ test_body(void)
     start(&test);
     begin_message(&test);
     CONTINUES(&test, body, large, strlen(large));
-    expect_seen(&test, "body 65535;body 65535;body 65535;body 1;");
+    witness_expect(&test.milter, "body 65535;body 65535;body 65535;body 1;");
     /* No more of it than the milter wants. */
-    test.answers[MILTER_STEP_BODY] = MILTER_CLIENT_SKIP;
+    test.milter.answers[MILTER_STEP_BODY] = MILTER_CLIENT_SKIP;
     g_assert_cmpint(ASK(&test, body, large, strlen(large)), ==, SMFIR_SKIP);
     CONTINUES(&test, body, "x", 1);
     CONTINUES(&test, eom);
-    expect_seen(&test, "body 65535;eom;");
+    witness_expect(&test.milter, "body 65535;eom;");
     test_clear(&test);
 
     /* Without answers it goes as fast as the milter takes it. */
     test_init(&test);
-    test.asks = SMFIP_NR_BODY | SMFIP_NR_HDR | SMFIP_HDR_LEADSPC;
+    test.milter.request.steps = SMFIP_NR_BODY | SMFIP_NR_HDR | SMFIP_HDR_LEADSPC;
     start(&test);
     begin_message(&test);
     CONTINUES(&test, header, "A", " b");
     for (guint i = 0; i < 20; i++)
         CONTINUES(&test, body, large, strlen(large));
     CONTINUES(&test, eom);
-    g_assert_cmpuint(test.body_size, ==, 20 * strlen(large));
-    g_assert_true(g_str_has_prefix(test.seen->str, "header A: b;body 65535;"));
+    g_assert_cmpuint(body_size(&test.milter), ==, 20 * strlen(large));
+    g_assert_true(g_str_has_prefix(test.milter.seen->str, "header A= b;body 65535;"));
     test_clear(&test);
 }
 
@@ -461,17 +360,18 @@ test_macros(void)
     milter_server_set_macros(test.server, MILTER_STEP_MAIL, pairs);
     milter_server_set_macros(test.server, MILTER_STEP_MAIL, NULL);
     CONTINUES(&test, mail, "<c>", NULL);
-    expect_seen(&test, "connect host 192.0.2.1;mail <a> - 12;eom;mail <b> - --;abort;"
-                       "mail <c> - --;");
+    witness_expect(&test.milter,
+                   "connect host 4 25 192.0.2.1;mail <a> - 12;eom;mail <b> - --;abort;"
+                   "mail <c> - --;");
     test_clear(&test);
 
     test_init(&test);
-    test.names = "{two}";
+    test.milter.request.macros[MILTER_STAGE_MAIL] = g_strdup("{two}");
     start(&test);
     CONTINUES(&test, connect, &client_host);
     milter_server_set_macros(test.server, MILTER_STEP_MAIL, pairs);
     CONTINUES(&test, mail, "<a>", NULL);
-    expect_seen(&test, "connect host 192.0.2.1;mail <a> - -2;");
+    witness_expect(&test.milter, "connect host 4 25 192.0.2.1;mail <a> - -2;");
     test_clear(&test);
 }
 
@@ -484,11 +384,11 @@ test_abort(void)
     test_init(&test);
     start(&test);
     begin_message(&test);
-    test.answers[MILTER_STEP_DATA] = MILTER_CLIENT_REJECT;
+    test.milter.answers[MILTER_STEP_DATA] = MILTER_CLIENT_REJECT;
     g_assert_true(milter_server_data(test.server));
     milter_server_abort(test.server);
     CONTINUES(&test, mail, "<c>", NULL);
-    expect_seen(&test, "data;abort;mail <c> - --;");
+    witness_expect(&test.milter, "data;abort;mail <c> - --;");
     g_assert_true(milter_server_eoh(test.server));
     milter_server_abort(test.server);
     test.n_answers = 0;
