@@ -88,6 +88,39 @@ bare_host(const char *host)
     return size > 0 ? g_strdup(host) : NULL;
 }
 
+/* The family of a numeric address, AF_UNSPEC for whatever is none. */
+static int
+family_of(const char *address)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST };
+    struct addrinfo *found = NULL;
+    int family;
+
+    if (getaddrinfo(address, NULL, &hints, &found) != 0)
+        return AF_UNSPEC;
+    family = found->ai_family;
+    freeaddrinfo(found);
+    return family;
+}
+
+/* Refuse NAME, for which there is no address of FAMILY. */
+static gboolean
+fail_look_up(const char *spec, int family, const char *name, guint16 port, const char *reason,
+             GError **error)
+{
+    int own = family_of(name);
+
+    if (own == AF_INET6 && family == AF_INET)
+        return fail(error, MILTER_ENDPOINT_ERROR_SPEC, spec,
+                    "\"%s\" is an IPv6 address (write inet6:%u@[%s])", name, port, name);
+    if (own == AF_INET && family == AF_INET6)
+        return fail(error, MILTER_ENDPOINT_ERROR_SPEC, spec,
+                    "\"%s\" is an IPv4 address (write inet:%u@%s)", name, port, name);
+    return fail(error, MILTER_ENDPOINT_ERROR_LOOKUP, spec,
+                "cannot find an %s address of \"%s\": %s", family == AF_INET ? "IPv4" : "IPv6",
+                name, reason);
+}
+
 static gboolean
 look_up(MilterEndpoint *endpoint, int family, const char *host, guint16 port, GError **error)
 {
@@ -107,9 +140,7 @@ look_up(MilterEndpoint *endpoint, int family, const char *host, guint16 port, GE
     if (result != 0) {
         const char *reason = result == EAI_SYSTEM ? g_strerror(errno) : gai_strerror(result);
 
-        return fail(error, MILTER_ENDPOINT_ERROR_LOOKUP, endpoint->spec,
-                    "cannot find an %s address of \"%s\": %s", family == AF_INET ? "IPv4" : "IPv6",
-                    name, reason);
+        return fail_look_up(endpoint->spec, family, name, port, reason, error);
     }
     memcpy(&endpoint->address, found->ai_addr, found->ai_addrlen);
     endpoint->address_size = found->ai_addrlen;

@@ -110,8 +110,12 @@ test_bad(void)
         { "inet:25@[", MILTER_ENDPOINT_ERROR_SPEC, "inet:25@[: " },
         { "inet:25@[localhost]", MILTER_ENDPOINT_ERROR_LOOKUP,
           "inet:25@[localhost]: cannot find an IPv4 address of \"localhost\"" },
-        { "inet:25@[::1]", MILTER_ENDPOINT_ERROR_LOOKUP, "inet:25@[::1]: cannot find an IPv4 " },
-        { "inet6:25@[127.0.0.1]", MILTER_ENDPOINT_ERROR_LOOKUP, "inet6:25@[127.0.0.1]: cannot " },
+        { "inet:25@[::1]", MILTER_ENDPOINT_ERROR_SPEC,
+          "inet:25@[::1]: \"::1\" is an IPv6 address (write inet6:25@[::1])" },
+        { "inet:25@fe80::1", MILTER_ENDPOINT_ERROR_SPEC,
+          "inet:25@fe80::1: \"fe80::1\" is an IPv6 address (write inet6:25@[fe80::1])" },
+        { "inet6:25@[127.0.0.1]", MILTER_ENDPOINT_ERROR_SPEC,
+          "inet6:25@[127.0.0.1]: \"127.0.0.1\" is an IPv4 address (write inet:25@127.0.0.1)" },
         { "inet:25@[256.0.0.1]", MILTER_ENDPOINT_ERROR_LOOKUP, "inet:25@[256.0.0.1]: cannot " },
     };
 
