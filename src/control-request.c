@@ -18,6 +18,7 @@ fail(const char *what, const char *why)
     return EXIT_FAILURE;
 }
 
+/* Errors begin with SPEC. */
 static int
 connect_to(const char *spec, GError **error)
 {
@@ -28,7 +29,8 @@ connect_to(const char *spec, GError **error)
         return -1;
     fd = socket(endpoint->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&endpoint->address, endpoint->address_size) < 0) {
-        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "%s", g_strerror(errno));
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "%s: %s", spec,
+                    g_strerror(errno));
         if (fd >= 0)
             close(fd);
         fd = -1;
@@ -83,7 +85,7 @@ mm_control_request(const MmOptions *options, const MmRules *rules)
         return fail("controller.connection_spec is not set", "there is no control socket");
     fd = connect_to(spec, &error);
     if (fd < 0)
-        return fail(spec, error->message);
+        return fail(error->message, "");
     line = g_strdup_printf("%s%s\n", options->control, options->json ? " json" : "");
     if (send(fd, line, strlen(line), MSG_NOSIGNAL) == (ssize_t)strlen(line))
         text = read_answer(fd);
