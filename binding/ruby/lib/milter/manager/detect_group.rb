@@ -117,7 +117,7 @@ module Milter
 
       def define(candidate)
         name = candidate.name
-        if candidate.connection_spec == @configuration.manager.connection_spec
+        if same_socket?(candidate.connection_spec, @configuration.manager.connection_spec)
           @reasons[name] = "its socket is the manager's own"
           return
         end

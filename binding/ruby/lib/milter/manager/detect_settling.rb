@@ -74,12 +74,16 @@ module Milter
           next unless child?(name) && Native.get("milter", name, "enabled")
 
           spec = Native.get("milter", name, "connection_spec")
-          other = own.find { |each| Native.get("milter", each, "connection_spec") == spec }
+          other = own.find { |each| same_socket?(Native.get("milter", each, "connection_spec"), spec) }
           next unless other
 
           @replaced[name] = other
           turn_off(name, "replaced by #{other}, #{Native.origin('milter', other, nil)}")
         end
+      end
+
+      def same_socket?(spec, other)
+        SocketSpec.key(spec) == SocketSpec.key(other)
       end
 
       def turn_off(name, reason)

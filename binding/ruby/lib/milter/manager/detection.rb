@@ -5,6 +5,7 @@
   shell_lexer shell_parser shell_expansion shell_test shell service unit_services init_scripts rc_scripts
   config_file ucl rspamd_file kind kinds other_kind socket_finder
 ].each { |name| require "milter/manager/detection/#{name}" }
+require "milter/manager/socket_spec"
 
 module Milter
   module Manager
@@ -131,9 +132,10 @@ module Milter
         seen = {}
         names = Hash.new(0)
         candidates.each do |each|
-          first = seen[each.connection_spec] if each.usable?
-          each.disable("the same socket as that of #{first.name} (#{first.unit})") if first
-          seen[each.connection_spec] ||= each if each.usable?
+          next unless each.usable?
+
+          first = (seen[Manager::SocketSpec.key(each.connection_spec)] ||= each)
+          each.disable("the same socket as that of #{first.name} (#{first.unit})") if first != each
         end
         candidates.sort_by.with_index { |each, i| [each.usable? ? 0 : 1, i] }
                   .select { |each| (names[each.name] += 1) == 1 }

@@ -15,9 +15,14 @@ module Milter
         def parse(text)
           case text
           when /\A(?:unix:|local:)?(\/.*)\z/mn then new(path: Regexp.last_match(1))
-          when /\Ainet6?:(\d+)(?:@\[?([^\[\]]*)\]?)?\z/n
-            new(port: Regexp.last_match(1).to_i, host: Regexp.last_match(2))
+          when /\Ainet(6?):(\d+)(?:@\[?([^\[\]]*)\]?)?\z/n
+            new(port: Regexp.last_match(2).to_i, host: Regexp.last_match(3), ipv6: Regexp.last_match(1) == "6")
           end
+        end
+
+        # What all spellings of a socket to connect to have in common; TEXT itself when it is none.
+        def key(text)
+          text && (parse(text.b)&.key || text.b)
         end
 
         # Postfix's: "unix:PATH", "inet:HOST:PORT".  A relative path is below DIRECTORY, and with
@@ -42,10 +47,11 @@ module Milter
         end
       end
 
-      def initialize(path: nil, port: nil, host: nil)
+      def initialize(path: nil, port: nil, host: nil, ipv6: false)
         @path = path
         @port = port
         @host = host
+        @ipv6 = ipv6 || host.to_s.include?(":")
       end
 
       def unix?
@@ -58,6 +64,12 @@ module Milter
         return same_file?(other) if unix?
 
         @port == other.port && (other.everywhere? || everywhere? || same_host?(other))
+      end
+
+      # The same for whoever connects to the same socket, as far as the text tells: files are
+      # not looked at.
+      def key
+        unix? ? "unix:#{plain(@path)}" : "inet:#{@port}@#{address_to_connect}"
       end
 
       # On all addresses of the machine.
@@ -88,7 +100,23 @@ module Milter
       def real(path)
         File.join(File.realpath(File.dirname(path)), File.basename(path))
       rescue SystemCallError
-        File.expand_path(path).sub(%r{\A/var/run/}, "/run/")
+        plain(path)
+      end
+
+      # Without "//", "." and "..", and where systems have it now.
+      def plain(path)
+        return path if path.include?("\0")
+
+        File.expand_path(path.squeeze("/")).sub(%r{\A/var/run/}n, "/run/")
+      end
+
+      # A name stands for itself: what it means may change.
+      def address_to_connect
+        return @ipv6 ? "::1" : "127.0.0.1" if everywhere? || LOOPBACK.include?(@host)
+
+        IPAddr.new(@host).to_s
+      rescue IPAddr::Error
+        @host.downcase(:ascii)
       end
 
       def same_host?(other)

@@ -62,10 +62,10 @@ module Milter
         end
 
         def check_doubles
-          children.group_by { |entry| entry.socket&.to_s }.each do |spec, all|
-            next if spec.nil? || all.size < 2 || all.map { |entry| entry.candidate&.unit }.uniq == [all.first.candidate&.unit]
+          children.group_by { |entry| entry.socket&.key }.each do |socket, all|
+            next if socket.nil? || all.size < 2 || all.map { |entry| entry.candidate&.unit }.uniq == [all.first.candidate&.unit]
 
-            problem("#{all.map(&:name).join(' and ')} have the same socket, #{spec}: the milter is asked #{all.size} times",
+            problem("#{all.map(&:name).join(' and ')} have the same socket, #{all.first.socket}: the milter is asked #{all.size} times",
                     "remove_milter(#{all.last.name.dump}) in milter-manager.local.conf, or give one another socket")
           end
         end
