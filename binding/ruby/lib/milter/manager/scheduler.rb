@@ -204,6 +204,7 @@ module Milter
           protect { work.call(@task) }
           work = nil
           Thread.current.keys.each { |key| Thread.current[key] = nil }
+          fiber.storage&.each_key { |key| Fiber[key] = nil } if fiber.respond_to?(:storage) # since 3.2
           @ready.delete(fiber) unless @ready.empty?
           break if @idle.length >= IDLE_MAX
 
