@@ -66,15 +66,23 @@ milter_buffer_append(MilterBuffer *buffer, const void *bytes, gsize size)
     buffer->end += size;
 }
 
-void
-milter_buffer_append_packet(MilterBuffer *buffer, guint8 command, const void *payload, gsize size)
+guint8 *
+milter_buffer_begin_packet(MilterBuffer *buffer, guint8 command, gsize size)
 {
     guint8 *room = milter_buffer_reserve(buffer, MILTER_FRAME_HEAD + size);
 
     milter_frame_head(room, command, size);
-    if (size > 0)
-        memcpy(room + MILTER_FRAME_HEAD, payload, size);
     buffer->end += MILTER_FRAME_HEAD + size;
+    return room + MILTER_FRAME_HEAD;
+}
+
+void
+milter_buffer_append_packet(MilterBuffer *buffer, guint8 command, const void *payload, gsize size)
+{
+    guint8 *room = milter_buffer_begin_packet(buffer, command, size);
+
+    if (size > 0)
+        memcpy(room, payload, size);
 }
 
 void

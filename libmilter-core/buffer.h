@@ -38,6 +38,10 @@ void milter_buffer_append(MilterBuffer *buffer, const void *bytes, gsize size);
 void milter_buffer_append_packet(MilterBuffer *buffer, guint8 command, const void *payload,
                                  gsize size);
 
+/* Append a packet whose payload the caller writes: SIZE bytes at the result, before anything
+ * else is done with the buffer. */
+guint8 *milter_buffer_begin_packet(MilterBuffer *buffer, guint8 command, gsize size);
+
 /* Room for at least SIZE bytes at the end; write there, then commit what was written. */
 guint8 *milter_buffer_reserve(MilterBuffer *buffer, gsize size);
 void milter_buffer_commit(MilterBuffer *buffer, gsize size);

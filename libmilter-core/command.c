@@ -213,16 +213,6 @@ put_string(guint8 *to, const char *string, gsize length)
     return to + length + 1;
 }
 
-/* Room for a packet with SIZE bytes of payload, with its head written; the payload's place. */
-static guint8 *
-begin_packet(MilterBuffer *buffer, guint8 command, gsize size)
-{
-    guint8 *room = milter_buffer_reserve(buffer, MILTER_FRAME_HEAD + size);
-
-    milter_frame_head(room, command, size);
-    return room + MILTER_FRAME_HEAD;
-}
-
 void
 milter_command_build_connect(MilterBuffer *buffer, const MilterConnect *connect)
 {
@@ -233,14 +223,13 @@ milter_command_build_connect(MilterBuffer *buffer, const MilterConnect *connect)
 
     if (connect->family != SMFIA_UNKNOWN)
         size += PORT_SIZE + strlen(connect->address) + 1;
-    to = begin_packet(buffer, SMFIC_CONNECT, size);
+    to = milter_buffer_begin_packet(buffer, SMFIC_CONNECT, size);
     to = put_string(to, connect->host, host_size);
     *to++ = (guint8)connect->family;
     if (connect->family != SMFIA_UNKNOWN) {
         memcpy(to, &port, PORT_SIZE);
         put_string(to + PORT_SIZE, connect->address, strlen(connect->address));
     }
-    milter_buffer_commit(buffer, MILTER_FRAME_HEAD + size);
 }
 
 void
@@ -258,11 +247,10 @@ milter_command_build_envelope(MilterBuffer *buffer, guint8 command, const char *
 
     for (const char *const *p = parameters; p && *p; p++)
         size += strlen(*p) + 1;
-    to = begin_packet(buffer, command, size);
+    to = milter_buffer_begin_packet(buffer, command, size);
     to = put_string(to, address, strlen(address));
     for (const char *const *p = parameters; p && *p; p++)
         to = put_string(to, *p, strlen(*p));
-    milter_buffer_commit(buffer, MILTER_FRAME_HEAD + size);
 }
 
 void
@@ -271,11 +259,10 @@ milter_command_build_header(MilterBuffer *buffer, const char *name, const char *
     gsize name_size = strlen(name);
     gsize value_size = strlen(value);
     gsize size = name_size + value_size + 2;
-    guint8 *to = begin_packet(buffer, SMFIC_HEADER, size);
+    guint8 *to = milter_buffer_begin_packet(buffer, SMFIC_HEADER, size);
 
     to = put_string(to, name, name_size);
     put_string(to, value, value_size);
-    milter_buffer_commit(buffer, MILTER_FRAME_HEAD + size);
 }
 
 void

@@ -242,15 +242,12 @@ milter_macros_append_packet(const MilterMacros *macros, guint8 command, const ch
     if (set == NULL)
         return FALSE;
     strings_size = list ? select_macros(set, list, NULL) : set->size;
-    to = milter_buffer_reserve(buffer, MILTER_FRAME_HEAD + 1 + strings_size);
-    milter_frame_head(to, SMFIC_MACRO, 1 + strings_size);
-    to[MILTER_FRAME_HEAD] = command;
-    to += MILTER_FRAME_HEAD + 1;
+    to = milter_buffer_begin_packet(buffer, SMFIC_MACRO, 1 + strings_size);
+    *to++ = command;
     if (list)
         select_macros(set, list, to);
     else
         memcpy(to, set->strings, strings_size);
-    milter_buffer_commit(buffer, MILTER_FRAME_HEAD + 1 + strings_size);
     return TRUE;
 }
 

@@ -94,9 +94,8 @@ milter_option_build(MilterBuffer *buffer, const MilterOption *option)
     for (guint i = 0; has_lists && i < MILTER_N_STAGES; i++)
         if (option->macros[i])
             size += WORD_SIZE + strlen(option->macros[i]) + 1;
-    to = milter_buffer_reserve(buffer, MILTER_FRAME_HEAD + size);
-    milter_frame_head(to, SMFIC_OPTNEG, size);
-    to = put_word(to + MILTER_FRAME_HEAD, option->version);
+    to = milter_buffer_begin_packet(buffer, SMFIC_OPTNEG, size);
+    to = put_word(to, option->version);
     to = put_word(to, option->actions);
     to = put_word(to, option->steps);
     for (guint i = 0; has_lists && i < MILTER_N_STAGES; i++) {
@@ -106,7 +105,6 @@ milter_option_build(MilterBuffer *buffer, const MilterOption *option)
         memcpy(to, option->macros[i], strlen(option->macros[i]) + 1);
         to += strlen(option->macros[i]) + 1;
     }
-    milter_buffer_commit(buffer, MILTER_FRAME_HEAD + size);
 }
 
 gboolean

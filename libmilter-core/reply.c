@@ -213,16 +213,6 @@ milter_reply_check(const MilterFrame *frame, MilterStep step, guint32 actions, G
     return TRUE;
 }
 
-/* Room for a packet with SIZE bytes of payload, with its head written; the payload's place. */
-static guint8 *
-begin_packet(MilterBuffer *buffer, guint8 reply, gsize size)
-{
-    guint8 *room = milter_buffer_reserve(buffer, MILTER_FRAME_HEAD + size);
-
-    milter_frame_head(room, reply, size);
-    return room + MILTER_FRAME_HEAD;
-}
-
 void
 milter_reply_build_plain(MilterBuffer *buffer, guint8 reply)
 {
@@ -243,13 +233,12 @@ milter_reply_build_header(MilterBuffer *buffer, guint8 reply, guint32 index, con
     gsize name_size = strlen(name) + 1;
     gsize value_size = strlen(value) + 1;
     gsize size = index_size + name_size + value_size;
-    guint8 *to = begin_packet(buffer, reply, size);
+    guint8 *to = milter_buffer_begin_packet(buffer, reply, size);
     guint32 wire_index = GUINT32_TO_BE(index);
 
     memcpy(to, &wire_index, index_size);
     memcpy(to + index_size, name, name_size);
     memcpy(to + index_size + name_size, value, value_size);
-    milter_buffer_commit(buffer, MILTER_FRAME_HEAD + size);
 }
 
 void
@@ -259,12 +248,11 @@ milter_reply_build_address(MilterBuffer *buffer, guint8 reply, const char *addre
     gsize address_size = strlen(address) + 1;
     gsize parameters_size = parameters ? strlen(parameters) + 1 : 0;
     gsize size = address_size + parameters_size;
-    guint8 *to = begin_packet(buffer, reply, size);
+    guint8 *to = milter_buffer_begin_packet(buffer, reply, size);
 
     memcpy(to, address, address_size);
     if (parameters)
         memcpy(to + address_size, parameters, parameters_size);
-    milter_buffer_commit(buffer, MILTER_FRAME_HEAD + size);
 }
 
 void
