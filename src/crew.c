@@ -2,11 +2,8 @@
 #include "config.h"
 #include "src/crew.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "libmilter-core/log.h"
@@ -35,6 +32,7 @@ typedef struct {
     MmSettings *settings;
     int channel;   /* to the supervisor, -1 when it is gone */
     int listen_fd; /* -1 when draining */
+    int term_fd;   /* readable: SIGTERM came */
     guint64 *beat;
     Seat *seats;
     guint n_seats;
@@ -43,18 +41,6 @@ typedef struct {
     struct pollfd *polls; /* what wait_outside() waits for */
     int timeout_ms;
 } Crew;
-
-static int term_fd = -1; /* eventfd: SIGTERM came */
-
-static void
-on_sigterm(int signal_number)
-{
-    int saved = errno;
-    guint64 one = 1;
-
-    (void)!write(term_fd, &one, sizeof(one));
-    errno = saved;
-}
 
 double
 mm_crew_delay(guint n_quick_ends)
@@ -78,7 +64,7 @@ forget_others(Crew *crew)
         if (crew->seats[i].channel >= 0)
             close(crew->seats[i].channel);
     }
-    close(term_fd);
+    mm_process_forget_term();
 }
 
 static void G_GNUC_NORETURN
@@ -281,7 +267,7 @@ wait_for_events(Crew *crew)
 
     crew->timeout_ms = BEAT_MS;
     crew->polls[0] = (struct pollfd){ .fd = crew->channel, .events = POLLIN };
-    crew->polls[1] = (struct pollfd){ .fd = term_fd, .events = POLLIN };
+    crew->polls[1] = (struct pollfd){ .fd = crew->term_fd, .events = POLLIN };
     for (guint i = 0; i < crew->n_seats; i++) {
         const Seat *seat = &crew->seats[i];
         struct pollfd *polls = crew->polls + 2 + 2 * i;
@@ -302,7 +288,7 @@ handle_events(Crew *crew)
 
     if (crew->polls[0].revents)
         on_supervisor(crew);
-    if (crew->polls[1].revents && read(term_fd, &ignored, sizeof(ignored)) > 0)
+    if (crew->polls[1].revents && read(crew->term_fd, &ignored, sizeof(ignored)) > 0)
         drain(crew, crew->is_draining ? MM_MESSAGE_LEAVE : MM_MESSAGE_DRAIN);
     for (guint i = 0; i < crew->n_seats; i++) {
         const struct pollfd *polls = crew->polls + 2 + 2 * i;
@@ -348,12 +334,10 @@ mm_crew_run(const MmRules *rules, MmSettings *settings, int channel, int listen_
         .listen_fd = listen_fd,
         .beat = beat,
     };
-    struct sigaction action = { .sa_handler = on_sigterm, .sa_flags = SA_RESTART };
     int status = EXIT_SUCCESS;
 
     init_seats(&crew);
-    term_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    sigaction(SIGTERM, &action, NULL);
+    crew.term_fd = mm_process_catch_term();
     while (!crew.is_draining || !is_empty(&crew)) {
         fill_seats(&crew);
         wait_for_events(&crew);
@@ -370,6 +354,6 @@ mm_crew_run(const MmRules *rules, MmSettings *settings, int channel, int listen_
     }
     g_free(crew.seats);
     g_free(crew.polls);
-    close(term_fd);
+    mm_process_forget_term();
     return status;
 }

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -95,6 +96,37 @@ mm_process_leave_terminal(void)
         dup2(null, fd);
     if (null > STDERR_FILENO)
         close(null);
+}
+
+static volatile int term_fd = -1; /* eventfd; -1 while nobody asks for it */
+
+static void
+on_term(int signal_number)
+{
+    int saved = errno;
+    guint64 one = 1;
+
+    (void)!write(term_fd, &one, sizeof(one));
+    errno = saved;
+}
+
+int
+mm_process_catch_term(void)
+{
+    struct sigaction action = { .sa_handler = on_term, .sa_flags = SA_RESTART };
+
+    term_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    sigaction(SIGTERM, &action, NULL);
+    return term_fd;
+}
+
+void
+mm_process_forget_term(void)
+{
+    int fd = term_fd;
+
+    term_fd = -1;
+    close(fd);
 }
 
 void

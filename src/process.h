@@ -30,6 +30,13 @@ void mm_process_keep_only(int **keep, guint n);
 /* Standard input, output and error become /dev/null. */
 void mm_process_leave_terminal(void);
 
+/* From now on SIGTERM makes the descriptor that is returned readable (8 bytes) and does nothing
+ * else; until the next function, or in a fresh child until it catches the signal itself. */
+int mm_process_catch_term(void);
+
+/* Close that descriptor; SIGTERM does nothing at all. */
+void mm_process_forget_term(void);
+
 /* The signals that a supervisor handles back to their defaults, nothing blocked. */
 void mm_process_reset_signals(void);
 

@@ -2,7 +2,6 @@
 #include "config.h"
 #include "src/worker.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -16,6 +15,7 @@
 #include "src/logfile.h"
 #include "src/manager.h"
 #include "src/presence.h"
+#include "src/process.h"
 #include "src/stats.h"
 
 #define BEAT_SECONDS 1.
@@ -32,20 +32,9 @@ typedef struct {
     ev_io channel_watch, term_watch;
     MilterTimer beat_timer;
     gboolean is_draining;
+    int term_fd; /* readable: SIGTERM came */
     int wake_fd; /* eventfd: the relay thread has ended */
 } Worker;
-
-static int term_fd = -1; /* eventfd: SIGTERM came */
-
-static void
-on_sigterm(int signal_number)
-{
-    int saved = errno;
-    guint64 one = 1;
-
-    (void)!write(term_fd, &one, sizeof(one));
-    errno = saved;
-}
 
 static void
 on_drained(MmManager *manager, gpointer data)
@@ -99,7 +88,7 @@ on_term(struct ev_loop *ev, ev_io *watch, int events)
     Worker *worker = watch->data;
     guint64 ignored;
 
-    (void)!read(term_fd, &ignored, sizeof(ignored));
+    (void)!read(watch->fd, &ignored, sizeof(ignored));
     if (worker->is_draining)
         milter_loop_stop(worker->loop);
     else
@@ -160,7 +149,7 @@ relay(gpointer data)
         mm_manager_set_presence(worker->manager, worker->presence);
     }
     watch_fd(worker, &worker->channel_watch, on_channel, start->channel);
-    watch_fd(worker, &worker->term_watch, on_term, term_fd);
+    watch_fd(worker, &worker->term_watch, on_term, worker->term_fd);
     milter_timer_init(&worker->beat_timer, worker->loop, on_beat, worker);
     on_beat(&worker->beat_timer, worker);
     mm_channel_send(start->channel, MM_MESSAGE_READY, NULL, -1);
@@ -233,14 +222,12 @@ int
 mm_worker_run(const MmWorkerStart *start)
 {
     Worker worker = { .start = start };
-    struct sigaction action = { .sa_handler = on_sigterm, .sa_flags = SA_RESTART };
     g_autoptr(GError) error = NULL;
     GThread *thread;
 
     name_process(start->number);
-    term_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    worker.term_fd = mm_process_catch_term();
     worker.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    sigaction(SIGTERM, &action, NULL);
     worker.stats = mm_stats_new(count_enabled(start->settings), &error);
     if (!worker.stats || !announce(&worker, &error)) {
         milter_error("cannot start: %s", error->message);
@@ -255,7 +242,7 @@ mm_worker_run(const MmWorkerStart *start)
     mm_conditions_free(&worker.conditions);
     mm_presence_free(&worker.presence);
     close(worker.wake_fd);
-    close(term_fd);
+    mm_process_forget_term();
     close(start->channel);
     mm_stats_free(&worker.stats);
     return EXIT_SUCCESS;

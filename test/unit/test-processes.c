@@ -172,6 +172,22 @@ test_process(void)
 
 /* Descriptors of a fresh child: those wanted, low, in order; no others. */
 static void
+test_term(void)
+{
+    guint64 times;
+    int fd = mm_process_catch_term();
+
+    g_assert_cmpint(read(fd, &times, sizeof(times)), ==, -1);
+    raise(SIGTERM);
+    raise(SIGTERM);
+    g_assert_cmpint(read(fd, &times, sizeof(times)), ==, sizeof(times));
+    g_assert_cmpuint(times, ==, 2);
+    mm_process_forget_term();
+    raise(SIGTERM);
+    mm_process_reset_signals();
+}
+
+static void
 test_keep_only(void)
 {
     pid_t pid = fork();
@@ -286,6 +302,7 @@ main(int argc, char **argv)
     g_test_add_func("/processes/stats-garbage", test_stats_garbage);
     g_test_add_func("/processes/back-off", test_back_off);
     g_test_add_func("/processes/process", test_process);
+    g_test_add_func("/processes/term", test_term);
     g_test_add_func("/processes/keep-only", test_keep_only);
     g_test_add_func("/processes/pidfile", test_pidfile);
     g_test_add_func("/processes/listener", test_listener);
