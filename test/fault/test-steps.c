@@ -92,25 +92,6 @@ answer(RigChild *child, const MilterFrame *frame)
     }
 }
 
-static double
-patience(Rig *rig, MilterStep step)
-{
-    const MmMtaTimeouts *timeouts = &rig->settings.timeouts[rig->settings.mta];
-
-    switch (step) {
-    case MILTER_STEP_NONE:
-        return timeouts->negotiation;
-    case MILTER_STEP_HEADER:
-    case MILTER_STEP_EOH:
-    case MILTER_STEP_BODY:
-        return timeouts->content;
-    case MILTER_STEP_EOM:
-        return timeouts->eom;
-    default:
-        return timeouts->command;
-    }
-}
-
 /* The MTA's next packet that is no progress. */
 static GBytes *
 take_answer(Rig *rig)
@@ -134,7 +115,7 @@ ask(Rig *rig, const char *line)
 {
     g_autoptr(GByteArray) wire = packet_line(PACKET_COMMAND, line);
     MilterStep step = milter_step_of_command(wire->data[4]);
-    double wait = patience(rig, step);
+    double wait = rig_patience(rig, step);
     GBytes *packet;
     char *text;
 

@@ -284,25 +284,6 @@ answer(RigChild *child, const MilterFrame *frame)
 
 /* --- the MTA --- */
 
-static double
-patience(MilterStep step)
-{
-    const MmMtaTimeouts *timeouts = &fuzz->rig->settings.timeouts[fuzz->rig->settings.mta];
-
-    switch (step) {
-    case MILTER_STEP_NONE:
-        return timeouts->negotiation;
-    case MILTER_STEP_HEADER:
-    case MILTER_STEP_EOH:
-    case MILTER_STEP_BODY:
-        return timeouts->content;
-    case MILTER_STEP_EOM:
-        return timeouts->eom;
-    default:
-        return timeouts->command;
-    }
-}
-
 /* Take what has come while the reply to STEP is owed (MILTER_N_STEPS + 1: nothing is).  TRUE
  * with the final reply. */
 static gboolean
@@ -404,7 +385,7 @@ ask(const char *line, guint8 *final)
         g_assert_cmpfloat(timer, >=, 0);
         waited += timer;
         /* Postfix counts anew from every sign of life. */
-        g_assert_cmpfloat(waited, <=, patience(step));
+        g_assert_cmpfloat(waited, <=, rig_patience(fuzz->rig, step));
         rig_pass(rig, timer);
     }
     g_assert_false(rig_has_packet(&rig->mta));
@@ -530,7 +511,7 @@ send_garbage(void)
     rig_send(&fuzz->rig->mta, wire->data, wire->len);
     rig_settle(fuzz->rig);
     if (fuzz->may_hold) /* not read yet */
-        rig_pass(fuzz->rig, 2 * patience(MILTER_STEP_EOM));
+        rig_pass(fuzz->rig, 2 * rig_patience(fuzz->rig, MILTER_STEP_EOM));
     g_assert_true(fuzz->rig->mta.is_eof);
     fuzz->is_closed = TRUE;
 }

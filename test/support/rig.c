@@ -395,3 +395,22 @@ rig_free(Rig **rig_p)
     g_free(rig);
     return message;
 }
+
+double
+rig_patience(const Rig *rig, MilterStep step)
+{
+    const MmMtaTimeouts *timeouts = &rig->settings.timeouts[rig->settings.mta];
+
+    switch (step) {
+    case MILTER_STEP_NONE:
+        return timeouts->negotiation;
+    case MILTER_STEP_HEADER:
+    case MILTER_STEP_EOH:
+    case MILTER_STEP_BODY:
+        return timeouts->content;
+    case MILTER_STEP_EOM:
+        return timeouts->eom;
+    default:
+        return timeouts->command;
+    }
+}

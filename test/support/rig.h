@@ -121,6 +121,9 @@ void rig_answer_continue(RigChild *child, const MilterFrame *frame);
  * children that continue.  FALSE with a message when it is not answered with continue. */
 gboolean rig_fill(Rig *rig, guint8 command, char **message);
 
+/* Seconds that the MTA waits for the reply to STEP (MILTER_STEP_NONE: its offer). */
+double rig_patience(const Rig *rig, MilterStep step);
+
 /* Take the first logged line with LEVEL ("warning") that has all of the N parts. */
 gboolean rig_take_log(Rig *rig, const char *level, const char *const *parts, guint n);
 
