@@ -16,20 +16,6 @@
 #define FIELDS_MAX 10
 #define EDITS_MAX 12
 
-typedef struct {
-    const guint8 *data;
-    gsize left;
-} Input;
-
-static guint
-next(Input *input, guint n)
-{
-    if (!input->left)
-        return 0;
-    input->left--;
-    return *input->data++ % n;
-}
-
 static const char *const names[] = {
     "Subject", "X", "x", "Received", "Date", "From", "Y-Long-Name", "DATE", "Message-Id", "Via",
 };
@@ -48,13 +34,13 @@ typedef struct {
 } Run;
 
 static void
-arrive(Run *run, Input *input)
+arrive(Run *run, FuzzInput *input)
 {
-    guint n = next(input, FIELDS_MAX + 1);
+    guint n = fuzz_next(input, FIELDS_MAX + 1);
 
     for (guint i = 0; i < n; i++) {
-        const char *name = names[next(input, G_N_ELEMENTS(names))];
-        const char *value = values[next(input, G_N_ELEMENTS(values))];
+        const char *name = names[fuzz_next(input, G_N_ELEMENTS(names))];
+        const char *value = values[fuzz_next(input, G_N_ELEMENTS(values))];
         const char *sent;
 
         model_arrive(&run->direct, name, value);
@@ -97,14 +83,14 @@ show(Run *run, gboolean leading_space)
 }
 
 static void
-edit(Run *run, Input *input, gboolean leading_space)
+edit(Run *run, FuzzInput *input, gboolean leading_space)
 {
     static const guint8 replies[] = { SMFIR_ADDHEADER, SMFIR_INSHEADER, SMFIR_CHGHEADER,
                                       SMFIR_CHGHEADER };
-    guint8 reply = replies[next(input, G_N_ELEMENTS(replies))];
-    const char *name = names[next(input, G_N_ELEMENTS(names))];
-    const char *value = values[next(input, G_N_ELEMENTS(values))];
-    guint32 index = indexes[next(input, G_N_ELEMENTS(indexes))];
+    guint8 reply = replies[fuzz_next(input, G_N_ELEMENTS(replies))];
+    const char *name = names[fuzz_next(input, G_N_ELEMENTS(names))];
+    const char *value = values[fuzz_next(input, G_N_ELEMENTS(values))];
+    guint32 index = indexes[fuzz_next(input, G_N_ELEMENTS(indexes))];
     MilterHeaderEdit header = { index, name, strlen(name), value, strlen(value) };
 
     model_edit(&run->direct, reply, index, name, value, leading_space);
@@ -163,14 +149,14 @@ compare(const Run *run)
 int
 LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
 {
-    Input input = { data, size };
+    FuzzInput input = { data, size };
     Run run = { .leading_space = FALSE };
-    gboolean is_sendmail = next(&input, 2);
-    guint n_children = 2 + next(&input, CHILDREN_MAX - 1);
+    gboolean is_sendmail = fuzz_next(&input, 2);
+    guint n_children = 2 + fuzz_next(&input, CHILDREN_MAX - 1);
     gboolean spaces[CHILDREN_MAX], reads[CHILDREN_MAX];
 
     for (guint i = 0; i < n_children; i++) {
-        guint choice = next(&input, 8);
+        guint choice = fuzz_next(&input, 8);
 
         spaces[i] = choice & 1;
         reads[i] = choice < 6;
@@ -185,7 +171,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
     for (guint i = 0; i < n_children; i++) {
         if (reads[i])
             show(&run, spaces[i]);
-        for (guint n = next(&input, EDITS_MAX + 1); n; n--)
+        for (guint n = fuzz_next(&input, EDITS_MAX + 1); n; n--)
             edit(&run, &input, spaces[i]);
     }
     apply_packets(&run);

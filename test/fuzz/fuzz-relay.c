@@ -14,11 +14,6 @@
 
 #define ACTIONS_MAX 60
 
-typedef struct {
-    const guint8 *data;
-    gsize left;
-} Input;
-
 /* What a child was told, to see that it is what an MTA would say. */
 typedef struct {
     MilterState state;
@@ -29,7 +24,7 @@ typedef struct {
 } Heard;
 
 typedef struct {
-    Input input;
+    FuzzInput input;
     Rig *rig;
     Heard heard[LEDGER_CHILDREN];
     Ledger ledger;
@@ -41,15 +36,6 @@ typedef struct {
 } Fuzz;
 
 static Fuzz *fuzz; /* for the children's callback */
-
-static guint
-next(Input *input, guint n)
-{
-    if (!input->left)
-        return 0;
-    input->left--;
-    return *input->data++ % n;
-}
 
 static const guint32 step_choices[] = {
     0,
@@ -226,12 +212,12 @@ answer(RigChild *child, const MilterFrame *frame)
 
     trace(PACKET_COMMAND, child->config->name, frame->wire, frame->wire_size);
     if (frame->command == SMFIC_OPTNEG) {
-        choice = next(&fuzz->input, 32);
+        choice = fuzz_next(&fuzz->input, 32);
         if (choice == 1)
             rig_close(&child->end);
         heard->is_odd = choice == 2;
         if (choice == 2)
-            say(child, odd_replies[next(&fuzz->input, G_N_ELEMENTS(odd_replies))]);
+            say(child, odd_replies[fuzz_next(&fuzz->input, G_N_ELEMENTS(odd_replies))]);
         else if (choice != 1 && choice != 3)
             negotiate(child, frame);
         return;
@@ -245,11 +231,11 @@ answer(RigChild *child, const MilterFrame *frame)
         heard->n_owed = 0;
     if (frame->command == SMFIC_MACRO || step == MILTER_STEP_NONE || !is_answered(child, step))
         return;
-    choice = next(&fuzz->input, 64);
+    choice = fuzz_next(&fuzz->input, 64);
     if (choice == 1) {
         rig_close(&child->end);
     } else if (choice == 2) {
-        const char *line = odd_replies[next(&fuzz->input, G_N_ELEMENTS(odd_replies))];
+        const char *line = odd_replies[fuzz_next(&fuzz->input, G_N_ELEMENTS(odd_replies))];
 
         heard->is_odd = TRUE;
         heard->lag += g_str_has_prefix(line, "addheader");
@@ -260,7 +246,7 @@ answer(RigChild *child, const MilterFrame *frame)
         heard->n_owed++; /* it hangs */
         heard->lag++;
     } else {
-        guint which = next(&fuzz->input, 64);
+        guint which = fuzz_next(&fuzz->input, 64);
         const char *line = which < G_N_ELEMENTS(final_replies) ? final_replies[which] : "continue";
 
         /* Postfix then leaves out the next command of that kind, too. */
@@ -271,8 +257,8 @@ answer(RigChild *child, const MilterFrame *frame)
         if (strcmp(line, "skip") == 0)
             fuzz->ledger.children[child->config->index].has_skipped = TRUE;
         if (step == MILTER_STEP_EOM) {
-            for (guint n = next(&fuzz->input, 5); n; n--)
-                say_at_end(child, edits[next(&fuzz->input, G_N_ELEMENTS(edits))]);
+            for (guint n = fuzz_next(&fuzz->input, 5); n; n--)
+                say_at_end(child, edits[fuzz_next(&fuzz->input, G_N_ELEMENTS(edits))]);
             say_at_end(child, line);
             return;
         }
@@ -380,7 +366,7 @@ ask(const char *line, guint8 *final)
         double timer = milter_loop_next_timer(rig->loop);
 
         g_assert_false(rig->mta.is_eof);
-        if (command != SMFIC_OPTNEG && next(&fuzz->input, 16) == 1)
+        if (command != SMFIC_OPTNEG && fuzz_next(&fuzz->input, 16) == 1)
             return FALSE;
         g_assert_cmpfloat(timer, >=, 0);
         waited += timer;
@@ -448,7 +434,7 @@ choose_command(MilterState state, guint8 last)
             continue;
         possible[n++] = commands[i].line;
     }
-    return n ? possible[next(&fuzz->input, n)] : NULL;
+    return n ? possible[fuzz_next(&fuzz->input, n)] : NULL;
 }
 
 /* What an MTA does next with a message. */
@@ -468,7 +454,7 @@ usual_command(MilterState state)
     case MILTER_STATE_DATA:
         return fuzz->rig->agreed.steps & SMFIP_NOHDRS ? "eom" : "header X=\" 1\"";
     case MILTER_STATE_HEADER:
-        return next(&fuzz->input, 2) ? "header X=\" 2\"" : "eoh";
+        return fuzz_next(&fuzz->input, 2) ? "header X=\" 2\"" : "eoh";
     case MILTER_STATE_EOH:
         return fuzz->rig->agreed.steps & SMFIP_NOBODY ? "eom" : "body \"line\\r\\n\"*200";
     default:
@@ -506,7 +492,7 @@ send_garbage(void)
         "packet O \"\"",        "packet M \"x\"", "packet D \"\"",
     };
     g_autoptr(GByteArray) wire =
-        packet_line(PACKET_COMMAND, garbage[next(&fuzz->input, G_N_ELEMENTS(garbage))]);
+        packet_line(PACKET_COMMAND, garbage[fuzz_next(&fuzz->input, G_N_ELEMENTS(garbage))]);
 
     rig_send(&fuzz->rig->mta, wire->data, wire->len);
     rig_settle(fuzz->rig);
@@ -537,7 +523,7 @@ talk(void)
 
     (void)ask(offer, &final);
     for (guint i = 0; i < ACTIONS_MAX && fuzz->input.left && !fuzz->is_closed; i++) {
-        guint choice = next(&fuzz->input, 64);
+        guint choice = fuzz_next(&fuzz->input, 64);
         const char *line;
 
         if (choice == 1) {
@@ -545,7 +531,7 @@ talk(void)
         } else if (choice == 2) {
             send_garbage();
         } else if (choice == 3) {
-            rig_pass(rig, next(&fuzz->input, 20));
+            rig_pass(rig, fuzz_next(&fuzz->input, 20));
             g_assert_false(rig_has_packet(&rig->mta));
         } else if ((line = choice < 40 ? usual_command(rig->state)
                                        : choose_command(rig->state, final))) {
@@ -559,7 +545,8 @@ talk(void)
                     fuzz->heard[j].is_odd = TRUE;
             if (!was_answered) {
                 /* What is held is not read yet: its reply and the ABORT would cross. */
-                if (rig->state < MILTER_STATE_MAIL || next(&fuzz->input, 4) == 1 || fuzz->may_hold)
+                if (rig->state < MILTER_STATE_MAIL || fuzz_next(&fuzz->input, 4) == 1 ||
+                    fuzz->may_hold)
                     close_mta(TRUE);
                 else
                     (void)ask("abort", &final);
@@ -575,22 +562,22 @@ talk(void)
 static void
 configure(void)
 {
-    Input *input = &fuzz->input;
+    FuzzInput *input = &fuzz->input;
     Rig *rig = fuzz->rig;
-    guint n_children = next(input, 4);
-    guint choice = next(input, 4);
+    guint n_children = fuzz_next(input, 4);
+    guint choice = fuzz_next(input, 4);
 
     rig->offer.steps = choice == 0 ? 0x301fffff : choice == 1 ? 0 : 0x1fffff;
-    if (next(input, 8) == 1) {
+    if (fuzz_next(input, 8) == 1) {
         rig->offer = (MilterOption){ .version = 2, .actions = 0x3f, .steps = 0x7f };
     }
-    if (next(input, 4) == 1)
+    if (fuzz_next(input, 4) == 1)
         rig->settings.chunk_size = 1000;
-    calls.read_max = (gsize[]){ 0, 0, 0, 0, 13, 4000 }[next(input, 6)];
-    calls.write_max = (gsize[]){ 0, 0, 0, 0, 29, 5000 }[next(input, 6)];
-    if (next(input, 8) == 1)
+    calls.read_max = (gsize[]){ 0, 0, 0, 0, 13, 4000 }[fuzz_next(input, 6)];
+    calls.write_max = (gsize[]){ 0, 0, 0, 0, 29, 5000 }[fuzz_next(input, 6)];
+    if (fuzz_next(input, 8) == 1)
         rig->settings.spool_memory_limit = 5000;
-    if (next(input, 8) == 1) {
+    if (fuzz_next(input, 8) == 1) {
         rig->settings.spool_limit = 70000;
         fuzz->ledger.body_limit = 60000;
     }
@@ -600,13 +587,13 @@ configure(void)
 
         child->is_auto = TRUE;
         child->answer = answer;
-        child->config->fallback = next(input, MILTER_N_FALLBACKS);
-        child->config->evaluation_mode = next(input, 5) == 1;
-        child->listen_fd = next(input, 16) == 1 ? -2 : -1;
-        child->option.version = (guint32[]){ 6, 6, 6, 2, 3, 4 }[next(input, 6)];
-        child->option.steps = step_choices[next(input, G_N_ELEMENTS(step_choices))] &
+        child->config->fallback = fuzz_next(input, MILTER_N_FALLBACKS);
+        child->config->evaluation_mode = fuzz_next(input, 5) == 1;
+        child->listen_fd = fuzz_next(input, 16) == 1 ? -2 : -1;
+        child->option.version = (guint32[]){ 6, 6, 6, 2, 3, 4 }[fuzz_next(input, 6)];
+        child->option.steps = step_choices[fuzz_next(input, G_N_ELEMENTS(step_choices))] &
                               milter_version_steps(child->option.version);
-        if (next(input, 4) == 1 && child->option.version == 6)
+        if (fuzz_next(input, 4) == 1 && child->option.version == 6)
             child->option.macros[MILTER_STAGE_MAIL] = g_strdup("i {mail_addr}");
         fuzz->heard[i].state = MILTER_STATE_START;
     }
@@ -619,7 +606,7 @@ configure_conditions(void)
     static const MilterStep steps[] = { MILTER_STEP_CONNECT, MILTER_STEP_HELO, MILTER_STEP_MAIL,
                                         MILTER_STEP_DATA, MILTER_STEP_HEADER, MILTER_STEP_EOH,
                                         MILTER_STEP_BODY, MILTER_STEP_EOM };
-    Input *input = &fuzz->input;
+    FuzzInput *input = &fuzz->input;
     Rig *rig = fuzz->rig;
     guint n_rules;
 
@@ -657,7 +644,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
     fuzz = &run;
     calls_install();
     ledger_init(&run.ledger);
-    run.rig = rig_new(next(&run.input, 2) ? MM_MTA_SENDMAIL : MM_MTA_POSTFIX);
+    run.rig = rig_new(fuzz_next(&run.input, 2) ? MM_MTA_SENDMAIL : MM_MTA_POSTFIX);
     configure();
     configure_conditions();
     rig_start(run.rig);

@@ -11,6 +11,22 @@
 /* Called by libFuzzer, or by replay-main.c, with one input.  Always returns 0. */
 int LLVMFuzzerTestOneInput(const guint8 *data, gsize size);
 
+/* An input of which every byte decides something; for targets that make up what happens. */
+typedef struct {
+    const guint8 *data; /* what is left of it, borrowed */
+    gsize left;
+} FuzzInput;
+
+/* A decision: 0 to N - 1, 0 when the input has ended. */
+static inline guint
+fuzz_next(FuzzInput *input, guint n)
+{
+    if (!input->left)
+        return 0;
+    input->left--;
+    return *input->data++ % n;
+}
+
 /* Whether the SIZE bytes at VIEW are all inside those at OUTER. */
 static inline gboolean
 fuzz_is_inside(const void *view, gsize size, const void *outer, gsize outer_size)
