@@ -228,6 +228,20 @@ put_string(GString *payload, const GString *word)
     g_string_append_len(payload, word->str, (gssize)word->len + 1);
 }
 
+static void
+put_strings(GString *payload, GString *const *words, guint n)
+{
+    for (guint i = 0; i < n; i++)
+        put_string(payload, words[i]);
+}
+
+static void
+put_bytes(GString *payload, GString *const *words, guint n)
+{
+    for (guint i = 0; i < n; i++)
+        g_string_append_len(payload, words[i]->str, (gssize)words[i]->len);
+}
+
 /* "name=value" as two strings. */
 static gboolean
 put_pair(GString *payload, const GString *word)
@@ -323,12 +337,10 @@ build_command(guint8 command, GString *const *words, guint n, GString *payload)
         return n == 1 && build_pairs(words, n, payload);
     case SMFIC_BODY:
     case SMFIC_BODYEOB:
-        for (guint i = 0; i < n; i++)
-            g_string_append_len(payload, words[i]->str, (gssize)words[i]->len);
+        put_bytes(payload, words, n);
         return TRUE;
     default:
-        for (guint i = 0; i < n; i++)
-            put_string(payload, words[i]);
+        put_strings(payload, words, n);
         return TRUE;
     }
 }
@@ -348,12 +360,10 @@ build_reply(guint8 reply, GString *const *words, guint n, GString *payload)
         put_word32(payload, (guint32)strtol(words[0]->str, NULL, 0));
         return build_pairs(words + 1, 1, payload);
     case SMFIR_REPLBODY:
-        for (guint i = 0; i < n; i++)
-            g_string_append_len(payload, words[i]->str, (gssize)words[i]->len);
+        put_bytes(payload, words, n);
         return TRUE;
     default:
-        for (guint i = 0; i < n; i++)
-            put_string(payload, words[i]);
+        put_strings(payload, words, n);
         return TRUE;
     }
 }
@@ -371,8 +381,7 @@ packet_build(PacketKind kind, GString *const *words, guint n, GByteArray *wire, 
         return TRUE;
     }
     if (strcmp(words[0]->str, "packet") == 0 && n >= 2 && words[1]->len == 1) {
-        for (guint i = 2; i < n; i++)
-            g_string_append_len(payload, words[i]->str, (gssize)words[i]->len);
+        put_bytes(payload, words + 2, n - 2);
         append_packet(wire, (guint8)words[1]->str[0], payload);
         return TRUE;
     }
