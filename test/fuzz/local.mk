@@ -54,8 +54,8 @@ test_fuzz_random_message_SOURCES = test/fuzz/fuzz-message.c test/fuzz/models.c \
 test_fuzz_random_message_LDADD = libmm.la $(FUZZ_LIBS)
 
 check_PROGRAMS += test/fuzz/fuzz-relay
-RELAY_SOURCES = test/fuzz/fuzz-relay.c test/fuzz/ledger.c test/fuzz/ledger.h test/fuzz/models.c \
-	test/fuzz/models.h
+RELAY_SOURCES = test/fuzz/fuzz-relay.c test/fuzz/fuzz-relay-child.c test/fuzz/fuzz-relay.h \
+	test/fuzz/ledger.c test/fuzz/ledger.h test/fuzz/models.c test/fuzz/models.h
 test_fuzz_fuzz_relay_SOURCES = $(RELAY_SOURCES) $(FUZZ_MAIN)
 test_fuzz_fuzz_relay_LDFLAGS = $(FUZZ_LDFLAGS)
 test_fuzz_fuzz_relay_LDADD = $(RIG_LIBS)
