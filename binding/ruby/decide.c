@@ -8,7 +8,11 @@
 #include <malloc.h>
 #include <ruby/thread.h>
 
+#include "binding/ruby/decision.h"
+#include "binding/ruby/fibers.h"
+#include "binding/ruby/gate.h"
 #include "binding/ruby/nudge.h"
+#include "binding/ruby/session.h"
 
 #define READABLE 1 /* IO::READABLE … */
 #define PRIORITY 2
@@ -40,6 +44,7 @@ typedef struct {
 
 static GMutex lock;                  /* of ORDERS and of LOOP's beginning and end */
 static GQueue orders = G_QUEUE_INIT; /* Order */
+static GQueue taken = G_QUEUE_INIT;  /* the same, of the Ruby thread only */
 static struct ev_loop *loop;         /* NULL outside of a worker */
 static ev_async woken;
 static ev_io end_watch;
@@ -47,7 +52,8 @@ static gboolean has_ended;
 static GHashTable *waits; /* id → Wait */
 static GArray *fired;     /* Fired */
 static guint last_id;
-static GHashTable *questions;   /* those that Ruby has, by address of their id */
+static GHashTable *questions;   /* those that Ruby has */
+static VALUE sessions;          /* Session by id */
 static gint wants_maintenance;  /* Ruby has something to do each time */
 static gint is_maintenance_due; /* it is among ORDERS */
 static MmAnswered answered_func;
@@ -127,18 +133,19 @@ mm_decide_check_clients(MmClientCheck *check)
 static Order *
 pop(void)
 {
-    Order *order;
-
-    g_mutex_lock(&lock);
-    order = g_queue_pop_head(&orders);
-    g_mutex_unlock(&lock);
-    return order;
+    if (g_queue_is_empty(&taken)) {
+        g_mutex_lock(&lock);
+        taken = orders;
+        g_queue_init(&orders);
+        g_mutex_unlock(&lock);
+    }
+    return g_queue_pop_head(&taken);
 }
 
 static void
 hand_over(MmQuestion *question)
 {
-    g_hash_table_remove(questions, &question->id);
+    g_hash_table_remove(questions, question);
     if (answered_func)
         answered_func(question, answered_data);
 }
@@ -231,7 +238,7 @@ native_poll(VALUE self, VALUE may_wait)
     VALUE result;
 
     /* The end is told once: afterwards there may be nothing to wake up for. */
-    if (!RTEST(may_wait) || has_ended) {
+    if (!RTEST(may_wait) || has_ended || !g_queue_is_empty(&taken)) {
         ev_run(loop, EVRUN_NOWAIT);
     } else if (shall_wait()) {
         rb_thread_call_without_gvl(run_once, NULL, wake, NULL);
@@ -305,43 +312,24 @@ bytes(const void *data, gsize size)
     return rb_obj_freeze(rb_str_new(data, (long)size));
 }
 
+/* What is asked, as a Decision. */
 static VALUE
-describe(MmQuestion *question)
+receive(MmQuestion *question)
 {
-    VALUE children = rb_ary_new_capa(question->n_asked);
-    gsize n_statuses;
-    const void *statuses = g_bytes_get_data(question->statuses, &n_statuses);
-    VALUE result = rb_ary_new_capa(10);
+    VALUE id = ULL2NUM(question->session), object = rb_hash_lookup(sessions, id);
+    MmSession *session;
 
-    for (guint i = 0; i < question->n_asked; i++)
-        rb_ary_push(children, UINT2NUM(question->asked[i].child));
-    rb_ary_push(result, ULL2NUM(question->id));
-    rb_ary_push(result, ULL2NUM(question->session));
-    rb_ary_push(result, INT2FIX(question->step));
-    rb_ary_push(result, question->facts ? bytes(question->facts->data, question->facts->len)
-                                        : rb_str_new(NULL, 0));
-    rb_ary_push(result,
-                question->items ? bytes(question->items->data, question->items->len) : Qnil);
-    rb_ary_push(result, bytes(statuses, n_statuses));
-    rb_ary_push(result, DBL2NUM(question->limit));
-    rb_ary_push(result, UINT2NUM(question->n_sessions));
-    rb_ary_push(result, ULL2NUM(question->seen));
-    rb_ary_push(result, children);
-    return result;
-}
-
-static const char *
-order_name(OrderKind kind)
-{
-    switch (kind) {
-    case ORDER_CANCEL:
-        return "cancel";
-    case ORDER_CLOSE:
-        return "close";
-    default:
-        g_atomic_int_set(&is_maintenance_due, FALSE);
-        return "maintain";
+    g_hash_table_add(questions, question);
+    if (NIL_P(object)) {
+        object = mm_session_new(question->session);
+        rb_hash_aset(sessions, id, object);
     }
+    session = mm_session_of(object);
+    mm_session_take(session, question->facts);
+    mm_session_set_news(session, &(MmSessionNews){ .statuses = question->statuses,
+                                                   .n_sessions = question->n_sessions,
+                                                   .seen = question->seen });
+    return mm_decision_new(question, object);
 }
 
 /* [[session, facts], …] */
@@ -376,64 +364,47 @@ native_clients_checked(VALUE self, VALUE gone)
     return Qnil;
 }
 
-/* next_order -> nil, [question, …], [:cancel, id], [:close, session],
- * [:maintain, 0] or [:check, clients] */
-static VALUE
-native_next_order(VALUE self)
-{
-    Order *order = pop();
-    MmQuestion *question;
-    guint64 id;
-    OrderKind kind;
-
-    if (!order)
-        return Qnil;
-    kind = order->kind;
-    id = order->id;
-    question = order->question;
-    if (kind == ORDER_CHECK)
-        checking = order->check;
-    g_free(order);
-    if (kind == ORDER_CHECK)
-        return rb_ary_new_from_args(2, ID2SYM(rb_intern("check")), describe_clients(checking));
-    if (kind != ORDER_ASK)
-        return rb_ary_new_from_args(2, ID2SYM(rb_intern(order_name(kind))), ULL2NUM(id));
-    g_hash_table_insert(questions, &question->id, question);
-    return describe(question);
-}
-
 static void
-take_macros(MmQuestion *question, VALUE macros)
+follow(VALUE decider, const Order *order)
 {
-    for (long i = 0; i < RARRAY_LEN(macros); i++) {
-        VALUE entry = rb_ary_entry(macros, i);
-        VALUE name = rb_ary_entry(entry, 1), value = rb_ary_entry(entry, 2);
-        MmSetMacro macro = { .child = NUM2UINT(rb_ary_entry(entry, 0)) };
+    VALUE session;
 
-        /* Checked in Ruby: strings without NUL. */
-        macro.name = g_strndup(RSTRING_PTR(name), (gsize)RSTRING_LEN(name));
-        macro.value = g_strndup(RSTRING_PTR(value), (gsize)RSTRING_LEN(value));
-        if (!question->macros)
-            question->macros = g_array_new(FALSE, FALSE, sizeof(MmSetMacro));
-        g_array_append_val(question->macros, macro);
+    switch (order->kind) {
+    case ORDER_ASK:
+        mm_decision_start(receive(order->question));
+        break;
+    case ORDER_CANCEL:
+        mm_gate_send(decider, rb_intern("cancel"), 1, ULL2NUM(order->id));
+        break;
+    case ORDER_CLOSE:
+        session = rb_hash_delete(sessions, ULL2NUM(order->id));
+        if (!NIL_P(session) && g_hash_table_size(questions) > 0)
+            mm_gate_send(decider, rb_intern("close"), 1, session);
+        break;
+    case ORDER_MAINTAIN:
+        g_atomic_int_set(&is_maintenance_due, FALSE);
+        mm_gate_send(decider, rb_intern("maintain"), 0);
+        break;
+    case ORDER_CHECK:
+        checking = order->check;
+        mm_gate_send(decider, rb_intern("check_clients"), 1, describe_clients(checking));
+        break;
     }
 }
 
-/* answer(id, decisions, [[child, name, value], …]) */
+/* follow_orders(decider): all there are */
 static VALUE
-native_answer(VALUE self, VALUE id, VALUE decisions, VALUE macros)
+native_follow_orders(VALUE self, VALUE decider)
 {
-    guint64 number = NUM2ULL(id);
-    MmQuestion *question = g_hash_table_lookup(questions, &number);
+    Order *next;
 
-    if (!question)
-        return Qfalse;
-    for (guint i = 0; i < question->n_asked; i++)
-        question->asked[i].decision = NUM2INT(rb_ary_entry(decisions, i));
-    if (!NIL_P(macros))
-        take_macros(question, macros);
-    hand_over(question);
-    return Qtrue;
+    while ((next = pop())) {
+        Order order = *next;
+
+        g_free(next);
+        follow(decider, &order);
+    }
+    return Qnil;
 }
 
 /* wants_maintenance = true: at every manager.maintenance_interval sessions */
@@ -455,6 +426,8 @@ native_release_memory(VALUE self)
 void
 mm_decide_define(VALUE native)
 {
+    sessions = rb_hash_new();
+    rb_gc_register_address(&sessions);
     rb_define_singleton_method(native, "clients_checked", native_clients_checked, 1);
     rb_define_singleton_method(native, "wants_maintenance=", native_wants_maintenance, 1);
     rb_define_singleton_method(native, "release_memory", native_release_memory, 0);
@@ -462,8 +435,7 @@ mm_decide_define(VALUE native)
     rb_define_singleton_method(native, "wait_for", native_wait_for, 3);
     rb_define_singleton_method(native, "unwait", native_unwait, 1);
     rb_define_singleton_method(native, "wake", native_wake, 0);
-    rb_define_singleton_method(native, "next_order", native_next_order, 0);
-    rb_define_singleton_method(native, "answer", native_answer, 3);
+    rb_define_singleton_method(native, "follow_orders", native_follow_orders, 1);
 }
 
 /* --- life --- */
@@ -474,7 +446,9 @@ mm_decide_open(int wake_fd)
     struct ev_loop *made = ev_loop_new(EVFLAG_NOENV);
 
     waits = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, free_wait);
-    questions = g_hash_table_new(g_int64_hash, g_int64_equal);
+    questions = g_hash_table_new(g_direct_hash, g_direct_equal);
+    mm_fibers_open();
+    mm_decision_open(hand_over);
     fired = g_array_new(FALSE, FALSE, sizeof(Fired));
     ev_async_init(&woken, on_woken);
     ev_async_start(made, &woken);

@@ -2,6 +2,10 @@
 #include "config.h"
 #include "binding/ruby/gate.h"
 
+#include <stdarg.h>
+
+#define ARGUMENTS_MAX 4
+
 typedef struct {
     VALUE receiver;
     ID method;
@@ -78,4 +82,18 @@ mm_gate_call(VALUE receiver, const char *method, int argc, const VALUE *argv, VA
     Call call = { receiver, rb_intern(method), argc, argv };
 
     return mm_gate_run(call_body, (VALUE)&call, result, error);
+}
+
+VALUE
+mm_gate_send(VALUE receiver, ID method, int argc, ...)
+{
+    VALUE argv[ARGUMENTS_MAX];
+    va_list arguments;
+
+    g_assert(argc <= ARGUMENTS_MAX);
+    va_start(arguments, argc);
+    for (int i = 0; i < argc; i++)
+        argv[i] = va_arg(arguments, VALUE);
+    va_end(arguments);
+    return rb_funcallv(receiver, method, argc, argv);
 }

@@ -1,7 +1,8 @@
 /* gate.h - the only way from C into Ruby
  *
- * Whatever Ruby raises ends here, as a GError: no exception leaves this file.  For
- * files in binding/ruby/ only. */
+ * Whatever Ruby raises ends here, as a GError: no exception leaves this file, but for
+ * mm_gate_send(), which is for functions that Ruby has called.  For files in binding/ruby/
+ * only. */
 #ifndef MM_GATE_H
 #define MM_GATE_H
 
@@ -19,6 +20,9 @@ gboolean mm_gate_run(VALUE (*body)(VALUE argument), VALUE argument, VALUE *resul
 /* Call a method, as above. */
 gboolean mm_gate_call(VALUE receiver, const char *method, int argc, const VALUE *argv,
                       VALUE *result, GError **error);
+
+/* Call a method with ARGC (at most 4) arguments, from a function that Ruby called: may raise. */
+VALUE mm_gate_send(VALUE receiver, ID method, int argc, ...);
 
 G_END_DECLS
 #endif

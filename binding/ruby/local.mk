@@ -2,13 +2,19 @@
 noinst_LTLIBRARIES += libmm-ruby.la
 
 libmm_ruby_la_SOURCES = \
+	binding/ruby/context.c \
+	binding/ruby/context.h \
 	binding/ruby/convert.c \
 	binding/ruby/convert.h \
 	binding/ruby/decide.c \
 	binding/ruby/decide.h \
+	binding/ruby/decision.c \
+	binding/ruby/decision.h \
 	binding/ruby/embed.c \
 	binding/ruby/explain.c \
 	binding/ruby/explain.h \
+	binding/ruby/fibers.c \
+	binding/ruby/fibers.h \
 	binding/ruby/gate.c \
 	binding/ruby/gate.h \
 	binding/ruby/native.c \
@@ -16,7 +22,11 @@ libmm_ruby_la_SOURCES = \
 	binding/ruby/nudge.c \
 	binding/ruby/nudge.h \
 	binding/ruby/packets.c \
-	binding/ruby/packets.h
+	binding/ruby/packets.h \
+	binding/ruby/session.c \
+	binding/ruby/session.h \
+	binding/ruby/stoppers.c \
+	binding/ruby/stoppers.h
 libmm_ruby_la_CPPFLAGS = $(AM_CPPFLAGS) -DRUBYLIB_DIR='"$(pkgdatadir)/ruby"'
 # Ruby's headers have names that shadow each other, and parameters they do not use.
 libmm_ruby_la_CFLAGS = $(AM_CFLAGS) $(subst -I,-isystem ,$(RUBY_CFLAGS))
@@ -29,7 +39,6 @@ dist_milterruby_DATA = \
 	binding/ruby/lib/milter/manager.rb
 managerrubydir = $(pkgdatadir)/ruby/milter/manager
 dist_managerruby_DATA = \
-	binding/ruby/lib/milter/manager/asking.rb \
 	binding/ruby/lib/milter/manager/child_settings.rb \
 	binding/ruby/lib/milter/manager/condition.rb \
 	binding/ruby/lib/milter/manager/configuration.rb \
@@ -38,7 +47,6 @@ dist_managerruby_DATA = \
 	binding/ruby/lib/milter/manager/database.rb \
 	binding/ruby/lib/milter/manager/database_fibers.rb \
 	binding/ruby/lib/milter/manager/decider.rb \
-	binding/ruby/lib/milter/manager/decision.rb \
 	binding/ruby/lib/milter/manager/detect_group.rb \
 	binding/ruby/lib/milter/manager/detect_settling.rb \
 	binding/ruby/lib/milter/manager/detection.rb \
@@ -53,7 +61,6 @@ dist_managerruby_DATA = \
 	binding/ruby/lib/milter/manager/maintenance.rb \
 	binding/ruby/lib/milter/manager/plan.rb \
 	binding/ruby/lib/milter/manager/scheduler.rb \
-	binding/ruby/lib/milter/manager/session.rb \
 	binding/ruby/lib/milter/manager/source.rb \
 	binding/ruby/lib/milter/manager/spelling.rb \
 	binding/ruby/lib/milter/manager/threads.rb \

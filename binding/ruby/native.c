@@ -8,10 +8,14 @@
 #include <ruby.h>
 #include <string.h>
 
+#include "binding/ruby/context.h"
 #include "binding/ruby/convert.h"
 #include "binding/ruby/decide.h"
+#include "binding/ruby/decision.h"
 #include "binding/ruby/explain.h"
+#include "binding/ruby/fibers.h"
 #include "binding/ruby/packets.h"
+#include "binding/ruby/session.h"
 #include "libmilter-core/log.h"
 #include "src/settings-table.h"
 
@@ -323,6 +327,10 @@ mm_native_define(void)
     rb_define_singleton_method(native, "order_children", native_order_children, 1);
     rb_define_singleton_method(native, "log?", native_logs, 1);
     rb_define_singleton_method(native, "log", native_log, 2);
+    mm_fibers_define(native);
+    mm_session_define(manager);
+    mm_context_define(manager);
+    mm_decision_define(manager, native);
     mm_decide_define(native);
     mm_packets_define(native);
     mm_explain_define(native);

@@ -1,104 +1,76 @@
-/* packets.c - see packets.h
- *
- * These functions are called by Ruby and may raise: nothing is held over a call that may. */
+/* packets.c - see packets.h */
 #include "config.h"
 #include "binding/ruby/packets.h"
 
 #include <arpa/inet.h>
-#include <glib.h>
 #include <string.h>
 
 #define HEAD 5 /* bytes before a payload: length, command */
 
-/* packets(text) -> [command, payload, command, payload, …]; payloads are frozen */
-static VALUE
-native_packets(VALUE self, VALUE text)
+gboolean
+mm_packets_next(MmView *packets, MmPacket *packet)
 {
-    VALUE result = rb_ary_new();
-    long at = 0, end;
+    guint32 length;
 
-    StringValue(text);
-    end = RSTRING_LEN(text);
-    while (end - at >= HEAD) {
-        const char *packet = RSTRING_PTR(text) + at;
-        guint32 length;
-
-        memcpy(&length, packet, sizeof(length));
-        length = GUINT32_FROM_BE(length);
-        if (length < 1 || length > (guint64)(end - at - 4))
-            rb_raise(rb_eArgError, "a packet of %u bytes, %ld left", length, end - at);
-        rb_ary_push(result, INT2FIX((guint8)packet[4]));
-        rb_ary_push(result, rb_obj_freeze(rb_str_new(packet + HEAD, (long)length - 1)));
-        at += 4 + (long)length;
-    }
-    RB_GC_GUARD(text);
-    return result;
+    if (packets->size < HEAD)
+        return FALSE;
+    memcpy(&length, packets->text, sizeof(length));
+    length = GUINT32_FROM_BE(length);
+    if (length < 1 || length > packets->size - sizeof(length))
+        rb_raise(rb_eArgError, "a packet of %u bytes, %zu left", length, packets->size);
+    packet->command = (guint8)packets->text[sizeof(length)];
+    packet->payload = (MmView){ packets->text + HEAD, length - 1 };
+    packets->text += sizeof(length) + length;
+    packets->size -= sizeof(length) + length;
+    return TRUE;
 }
 
-typedef struct {
-    const char *text;
-    gsize size;
-} Span;
+gboolean
+mm_packets_next_string(MmView *strings, MmView *string)
+{
+    const char *end;
+
+    if (strings->size == 0)
+        return FALSE;
+    end = memchr(strings->text, '\0', strings->size);
+    *string = (MmView){ strings->text, end ? (gsize)(end - strings->text) : strings->size };
+    strings->text += string->size + (end ? 1 : 0);
+    strings->size -= string->size + (end ? 1 : 0);
+    return TRUE;
+}
 
 /* "{x}" is "x". */
-static Span
-bare(const char *text, gsize size)
+static MmView
+bare(MmView name)
 {
-    if (size > 2 && text[0] == '{' && text[size - 1] == '}')
-        return (Span){ text + 1, size - 2 };
-    return (Span){ text, size };
+    if (name.size > 2 && name.text[0] == '{' && name.text[name.size - 1] == '}')
+        return (MmView){ name.text + 1, name.size - 2 };
+    return name;
 }
 
-/* The last value of NAME in the names and values from AT to END, each with its NUL. */
-static Span
-find(const char *at, const char *end, Span name)
+MmView
+mm_packets_macro(MmView payload, MmView name)
 {
-    Span found = { NULL, 0 };
+    MmView found = { NULL, 0 }, here, value;
 
-    while (at < end) {
-        const char *name_end = memchr(at, '\0', (gsize)(end - at));
-        const char *value, *value_end;
-        Span here;
-
-        if (!name_end || name_end + 1 >= end)
-            break;
-        value = name_end + 1;
-        value_end = memchr(value, '\0', (gsize)(end - value));
-        if (!value_end)
-            value_end = end;
-        here = bare(at, (gsize)(name_end - at));
+    if (payload.size < 1)
+        return found;
+    payload.text++; /* the command it belongs to */
+    payload.size--;
+    name = bare(name);
+    while (mm_packets_next_string(&payload, &here) && payload.size > 0) {
+        (void)mm_packets_next_string(&payload, &value);
+        here = bare(here);
         if (here.size == name.size && memcmp(here.text, name.text, name.size) == 0)
-            found = (Span){ value, (gsize)(value_end - value) };
-        at = value_end + 1;
+            found = value;
     }
     return found;
 }
 
-/* macro(lists, name) -> value, or nil; the first of LISTS that has it counts.  LISTS are
- * payloads of macro packets, which begin with the command, or nil. */
-static VALUE
-native_macro(VALUE self, VALUE lists, VALUE name)
+VALUE
+mm_packets_string(MmView view)
 {
-    Span wanted;
-
-    Check_Type(lists, T_ARRAY);
-    StringValue(name);
-    wanted = bare(RSTRING_PTR(name), (gsize)RSTRING_LEN(name));
-    for (long i = 0; i < RARRAY_LEN(lists); i++) {
-        VALUE list = rb_ary_entry(lists, i);
-        Span found;
-
-        if (NIL_P(list))
-            continue;
-        Check_Type(list, T_STRING);
-        if (RSTRING_LEN(list) < 1)
-            continue;
-        found = find(RSTRING_PTR(list) + 1, RSTRING_END(list), wanted);
-        if (found.text)
-            return rb_obj_freeze(rb_str_new(found.text, (long)found.size));
-    }
-    RB_GC_GUARD(name);
-    return Qnil;
+    return rb_obj_freeze(rb_str_new(view.text, (long)view.size));
 }
 
 /* ipv4(text) -> the address as a number, or nil */
@@ -121,7 +93,5 @@ native_ipv4(VALUE self, VALUE text)
 void
 mm_packets_define(VALUE native)
 {
-    rb_define_singleton_method(native, "packets", native_packets, 1);
-    rb_define_singleton_method(native, "macro", native_macro, 2);
     rb_define_singleton_method(native, "ipv4", native_ipv4, 1);
 }

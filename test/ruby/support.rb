@@ -101,6 +101,12 @@ class FakeAddress
   def unix? = @family == :unix
   def unknown? = @family == :unknown
   def to_ip_address = @family == :inet ? IPAddr.new(@address) : nil
+  def bits = native && (native.ipv4? ? 32 : 128)
+  def number = native&.to_i
+
+  private
+
+  def native = Milter::Manager::AddressSet.of(self)
 end
 
 # A context as blocks get it; what a test needs of it is given by hand.

@@ -26,6 +26,11 @@ module Milter
       def address = nil
       def port = nil
 
+      # Of the address: 32 or 128, and as a number; nil where there is none.  An IPv4 address in an
+      # IPv6 form is the IPv4 address.
+      def bits = nil
+      def number = nil
+
       def ==(other)
         other.class == self.class && other.to_s == to_s
       end
@@ -75,9 +80,17 @@ module Milter
 
       def ipv4? = true
 
+      def bits
+        number && 32
+      end
+
       # IPAddr reads text slowly.
+      def number
+        @number ||= Manager::Native.ipv4(address)
+      end
+
       def to_ip_address
-        @to_ip_address ||= (number = Manager::Native.ipv4(address)) && IPAddr.new(number, Socket::AF_INET)
+        @to_ip_address ||= number && IPAddr.new(number, Socket::AF_INET)
       end
     end
 
@@ -87,6 +100,20 @@ module Milter
       LOCAL = %w[::1/128 fe80::/10].map { |network| IPAddr.new(network) }.freeze
 
       def ipv6? = true
+
+      def bits
+        native && (native.ipv4? ? 32 : 128)
+      end
+
+      def number
+        native&.to_i
+      end
+
+      private
+
+      def native
+        @native ||= Manager::AddressSet.of(self)
+      end
     end
 
     # A client on this machine.

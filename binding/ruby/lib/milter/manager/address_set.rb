@@ -21,6 +21,7 @@ module Milter
         end
 
         # The IPAddr of a block's socket_address, or nil: a unix socket, an unknown family.
+        # An IPv4 address in an IPv6 form is the IPv4 address.
         def of(socket_address)
           return nil unless socket_address
 
@@ -72,19 +73,25 @@ module Milter
       def include?(address)
         return false unless address
 
-        number = address.to_i
-        bits = address.ipv4? ? 32 : 128
-        by_family[bits].any? { |length, starts| starts.key?(number >> (bits - length)) }
+        covers?(address.ipv4? ? 32 : 128, address.to_i)
+      end
+
+      # The same for an address as SocketAddress has it: its length in bits, its number.
+      def covers?(bits, number)
+        by_family[bits].each { |shift, starts| return true if starts.key?(number >> shift) }
+        false
       end
 
       private
 
+      # By the address's bits: [bits that do not count, { the others => true }] of each prefix length.
       def by_family
-        @by_family ||= @networks.each_with_object({ 32 => {}, 128 => {} }) do |network, families|
-          bits = network.ipv4? ? 32 : 128
-          starts = (families[bits][network.prefix] ||= {})
-          starts[network.to_i >> (bits - network.prefix)] = true
-        end
+        @by_family ||= { 32 => by_shift(32), 128 => by_shift(128) }
+      end
+
+      def by_shift(bits)
+        @networks.select { |network| network.ipv4? == (bits == 32) }.group_by { |network| bits - network.prefix }
+                 .map { |shift, networks| [shift, networks.to_h { |network| [network.to_i >> shift, true] }] }
       end
     end
   end

@@ -5,7 +5,7 @@ module Milter
     # What manager.define_connection_checker's block is given: the connection of an SMTP client.
     class ConnectionContext
       def initialize(facts)
-        @session = Session.new(0)
+        @session = Session.new
         @session.take(facts)
       end
 

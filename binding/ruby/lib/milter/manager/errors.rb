@@ -15,5 +15,11 @@ module Milter
 
     # Something in the configuration is wrong; the message says what and what to do.
     class ConfigurationError < LocatedError; end
+
+    # The session ended, or its message: raised in conditions that still wait.
+    class SessionClosed < Exception; end # rubocop:disable Lint/InheritException -- not to be rescued by chance
+
+    # A condition took longer than it may.
+    class ConditionTimeout < Exception; end # rubocop:disable Lint/InheritException -- the same
   end
 end

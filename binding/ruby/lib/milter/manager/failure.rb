@@ -43,11 +43,18 @@ module Milter
       # "source.ldap: " where the configuration called a function of ours with wrong arguments.
       def call_of(exception)
         callee, caller = exception.backtrace_locations&.first(2)
-        return nil unless caller && callee.base_label.match?(/\A\w+[?!=]?\z/) && !Source.configuration?(callee.path) && Source.configuration?(caller.path)
+        return nil unless caller && Source.configuration?(caller.path)
 
         name = callee.base_label
+        return nil unless name.match?(/\A\w+[?!=]?\z/) && (in_c?(callee, caller) || !Source.configuration?(callee.path))
+
         line = Source.text(caller.path).lines[caller.lineno - 1].to_s
         "#{line[/\w+(?:\([^()]*\))?\.#{Regexp.escape(name)}\b/] || name}: "
+      end
+
+      # Whether it is a method of a context in C, which Ruby places where it is called.
+      def in_c?(callee, caller)
+        callee.lineno == caller.lineno && ChildContext.method_defined?(callee.base_label, false)
       end
 
       def configuration_location(exception)

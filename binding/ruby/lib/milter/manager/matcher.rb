@@ -34,11 +34,14 @@ module Milter
       def initialize(object)
         @object = object
         @string = object.downcase.b if object.is_a?(String)
+        @takes_bytes = object.is_a?(Regexp) && !object.fixed_encoding?
       end
 
       # @param arguments [Array] the text, and what a block may want to see besides
       def match?(text, *arguments)
         text = text.to_s
+        return @object.match?(text) if @takes_bytes && text.encoding == Encoding::BINARY
+
         case @object
         when String then text.b.downcase == @string
         when Regexp then @object.match?(self.class.subject(@object, text))

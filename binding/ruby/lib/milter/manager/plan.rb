@@ -34,14 +34,6 @@ module Milter
 
           make_child(name)
         end
-        @uniform = STEPS.each_index.map do |step|
-          @children.map { |child| child.stoppers[step] }.reject(&:empty?).uniq(&:object_id).length == 1
-        end
-      end
-
-      # Whether all children that have blocks for STEP have the same ones.
-      def uniform?(step)
-        @uniform[step]
       end
 
       def empty?

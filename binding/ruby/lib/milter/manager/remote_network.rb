@@ -26,18 +26,18 @@ module Milter
 
       # Whether a client is remote.  One of an unknown family is neither remote nor local.
       def remote?(socket_address)
-        address = AddressSet.of(socket_address)
-        return false unless address
+        bits = socket_address&.bits
+        return false unless bits
 
-        @remote.include?(address) || !@local.include?(address)
+        number = socket_address.number
+        @remote.covers?(bits, number) || !@local.covers?(bits, number)
       end
 
       # Whether a client is local; a unix socket is.
       def local?(socket_address)
-        address = AddressSet.of(socket_address)
-        return socket_address.respond_to?(:unix?) && socket_address.unix? unless address
+        return false unless socket_address
 
-        !remote?(socket_address)
+        socket_address.bits ? !remote?(socket_address) : socket_address.unix?
       end
 
       private

@@ -64,9 +64,11 @@ module Milter
       # @param host [String] as at connect
       # @param socket_address the client's
       def suspect?(host, socket_address)
-        return false if @only_check_ipv4 && AddressSet.of(socket_address)&.ipv6?
+        return false if @only_check_ipv4 && socket_address&.bits == 128
 
-        host = host.to_s.byteslice(0, NAME_MAX).b
+        host = host.to_s
+        host = host.byteslice(0, NAME_MAX) if host.bytesize > NAME_MAX
+        host = host.b unless host.encoding == Encoding::BINARY
         return false if @white.any? { |matcher| matcher.match?(host) }
         return true if @black.any? { |matcher| matcher.match?(host) }
 

@@ -14,9 +14,6 @@ module Milter
       # A time limit of timeout_after: raised into whatever of the strand waits then.
       Limit = Struct.new(:task, :strand, :error)
 
-      # Fibers that have nothing to do, kept for the next task.
-      IDLE_MAX = 32
-
       # What runs in fibers for one purpose; a plain one for Fiber.schedule in the loop.
       class Task
         def waits
@@ -27,22 +24,19 @@ module Milter
         def deadline = nil
       end
 
-      attr_reader :task, :strand, :computing_since
-
-      # Whether code of users computes now: what the watchdog may end.
-      attr_accessor :exposed
+      def task = Native.task
+      def strand = Native.strand
+      def computing_since = Native.computing_since
 
       def initialize
         @root = Fiber.current
-        @pid = Process.pid
         @fired = []   # [id, events, …] that happened
         @waits = {}   # by id of Native.wait_for: Wait, Limit or Proc
         @blocked = {} # Wait by fiber
         @endings = {} # blocks by strand
         @ready = []   # fibers of other threads' doing
         @posted = []  # blocks, the same
-        @idle = []    # fibers
-        @task = nil
+        Native.open_fibers(self, @ready, @endings)
       end
 
       # --- the loop's side ---
@@ -61,11 +55,9 @@ module Milter
         true
       end
 
-      # Call WORK, or the block, with TASK in a fiber until it waits.
-      def start(task, work = nil, &block)
-        fiber = @idle.pop
-        fiber = Fiber.new(blocking: false) { |first| serve(first) } unless fiber&.alive?
-        enter(task, fiber) { fiber.transfer(work || block) }
+      # Do TASK's work, or call the block, in a fiber until it waits.
+      def start(task, &block)
+        Native.start(task, block)
       end
 
       # Call the block in SECONDS; an id for Native.unwait through #forget.
@@ -95,15 +87,15 @@ module Milter
 
       # Call the block as code of users.
       def expose
-        @exposed = true
+        Native.exposed = true
         yield
       ensure
-        @exposed = false
+        Native.exposed = false
       end
 
       # Call the block when the current strand ends.
       def at_end(&block)
-        (@endings[@strand] ||= []) << block
+        (@endings[strand] ||= []) << block
       end
 
       # Raise in all fibers of TASK that wait.
@@ -139,7 +131,7 @@ module Milter
 
         error = (error_class || Timeout::Error).new(*(arguments.empty? ? ["execution expired"] : arguments))
         id = Native.wait_for(nil, 0, seconds)
-        @waits[id] = Limit.new(@task, @strand, error)
+        @waits[id] = Limit.new(task, strand, error)
         begin
           yield seconds
         ensure
@@ -167,9 +159,9 @@ module Milter
       end
 
       def fiber(&block)
-        task = @task || Task.new
+        task = self.task || Task.new
         fiber = Fiber.new(blocking: false) do
-          protect { expose(&block) }
+          Native.serve_once(-> { expose(&block) })
         end
         # Later, so that a fiber is only ever entered from the loop.
         @blocked[fiber] = Wait.new(fiber, task, fiber)
@@ -182,9 +174,9 @@ module Milter
 
       # Suspend until one of several descriptors; the events by descriptor's position.
       def wait_any(descriptors, timeout)
-        exposed = @exposed
-        @exposed = false
-        wait = Wait.new(Fiber.current, @task, @strand)
+        exposed = Native.exposed
+        Native.exposed = false
+        wait = Wait.new(Fiber.current, task, strand)
         ids = descriptors.map { |fd, events| register(fd, events, nil, wait) }
         timer = register(nil, 0, timeout, wait) if timeout
         fired = suspend(wait) # the id
@@ -192,32 +184,33 @@ module Milter
         position && [position, fired.last]
       ensure
         [*ids, *timer].each { |id| forget(id) }
-        @exposed = exposed
+        Native.exposed = exposed
+      end
+
+      # --- for fibers.c ---
+
+      def make_fiber
+        Fiber.new(blocking: false) { |work| Native.serve(work) }
+      end
+
+      # Nobody rescued ERROR.
+      def failed(error)
+        Logger.error("conditions=failed reason=#{Failure.describe(error).dump}") unless error.is_a?(SessionClosed)
+      end
+
+      # The work of FIBER is over.
+      def left(fiber)
+        @ready.delete(fiber)
+        @endings.delete(fiber)&.each(&:call)
       end
 
       private
 
-      # A fiber's life: one piece of work after another, none of which finds traces of another.
-      def serve(work)
-        fiber = Fiber.current
-        while work
-          protect { work.call(@task) }
-          work = nil
-          Thread.current.keys.each { |key| Thread.current[key] = nil }
-          fiber.storage&.each_key { |key| Fiber[key] = nil } if fiber.respond_to?(:storage) # since 3.2
-          @ready.delete(fiber) unless @ready.empty?
-          break if @idle.length >= IDLE_MAX
-
-          @idle.push(fiber)
-          work = @root.transfer
-        end
-      end
-
       # Suspend until EVENTS or the time; the events, or false.
       def wait(descriptor, events, timeout, blocked = nil)
-        exposed = @exposed
-        @exposed = false # so that what follows is not left half done
-        wait = Wait.new(Fiber.current, @task, @strand)
+        exposed = Native.exposed
+        Native.exposed = false # so that what follows is not left half done
+        wait = Wait.new(Fiber.current, task, strand)
         id = register(descriptor, events, timeout, wait) if descriptor || timeout
         @blocked[blocked] = wait if blocked
         result = suspend(wait)
@@ -227,7 +220,7 @@ module Milter
       ensure
         forget(id) if id
         @blocked.delete(blocked) if blocked
-        @exposed = exposed
+        Native.exposed = exposed
       end
 
       def register(descriptor, events, timeout, wait)
@@ -274,29 +267,7 @@ module Milter
       end
 
       def resume(wait, value)
-        enter(wait.task, wait.strand) { wait.fiber.transfer(value) }
-      end
-
-      # The fiber computes until it waits or ends.
-      def enter(task, strand)
-        @task = task
-        @strand = strand
-        @computing_since = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-        yield
-      ensure
-        @exposed = false
-        @computing_since = @task = @strand = nil
-      end
-
-      # Nothing that a fiber leaves undone may reach the loop.
-      def protect
-        yield
-        Process.exit!(0) if Process.pid != @pid # a fork that came back
-      rescue Exception => error # rubocop:disable Lint/RescueException -- whatever users raise
-        Process.exit!(1) if Process.pid != @pid
-        Logger.error("conditions=failed reason=#{Failure.describe(error).dump}") unless error.is_a?(SessionClosed)
-      ensure
-        @endings.delete(Fiber.current)&.each(&:call) unless @endings.empty?
+        Native.enter(wait.task, wait.strand, wait.fiber, value)
       end
     end
   end

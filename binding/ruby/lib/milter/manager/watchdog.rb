@@ -17,19 +17,19 @@ module Milter
       end
 
       # When there is something to watch.
+      # @return [Thread]
       def start
-        return if @thread&.alive?
-
-        @thread = Thread.new { loop { look } }
+        @thread = Thread.new { loop { look } } unless @thread&.alive?
+        @thread
       end
 
       private
 
       def look
         sleep INTERVAL
-        task = @scheduler.task
+        task = Native.task
         deadline = task&.deadline
-        return unless deadline && @scheduler.exposed
+        return unless deadline && Native.exposed
         # What is kept waiting by the condition is raised when it allows that.
         return if now < deadline || @watched.pending_interrupt?
 
