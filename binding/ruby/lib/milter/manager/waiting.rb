@@ -96,6 +96,34 @@ module Milter
         end
       end
 
+      # Mutex#sleep, and with it every ConditionVariable: when what waits is interrupted, Ruby 3.1
+      # leaves the lock open, and whoever unlocks it then hides what happened.
+      module Lock
+        def sleep(timeout = nil)
+          return super unless Waiting.scheduler
+
+          begin
+            super
+          ensure
+            Waiting.lock(self) unless owned?
+          end
+        end
+      end
+
+      # Lock MUTEX whatever comes; what came is raised when it is locked.
+      def lock(mutex)
+        interruption = nil
+        begin
+          mutex.lock
+        rescue ThreadError # it can never be ours
+          raise
+        rescue Exception => error # rubocop:disable Lint/RescueException -- kept
+          interruption = error
+          retry
+        end
+        raise interruption if interruption
+      end
+
       # Process.fork, and what is made of it: the copy has the loop's descriptors in common with
       # the worker, and must not run it.
       module Fork
@@ -115,6 +143,7 @@ module Milter
         Kernel.prepend(Select)
         Enumerator.prepend(External)
         Thread.prepend(Join)
+        Mutex.prepend(Lock)
         Process.singleton_class.prepend(Fork)
         WaitingFiles.install
         WaitingSQLite.install
