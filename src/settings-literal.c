@@ -36,6 +36,32 @@ append_number(GString *out, double number)
         g_string_append(out, ".0");
 }
 
+/* Whether what goes by this name is a password or the like. */
+static gboolean
+is_secret(const char *key)
+{
+    static const char *const words[] = { "password", "passwd", "passphrase", "secret", "token" };
+    g_autofree char *name = g_ascii_strdown(key, -1);
+
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++)
+        if (strstr(name, words[i]))
+            return TRUE;
+    return FALSE;
+}
+
+/* The text without the password of a URL. */
+static void
+append_url(GString *out, const char *text)
+{
+    static GRegex *in_url;
+    g_autofree char *hidden = NULL;
+
+    if (!in_url)
+        in_url = g_regex_new("(//[^:/@\\s]*):[^/@\\s]*@", G_REGEX_RAW, 0, NULL);
+    hidden = g_regex_replace(in_url, text, -1, 0, "\\1:***@", 0, NULL);
+    append_text(out, hidden ? hidden : "***");
+}
+
 static void append_literal(GString *out, GVariant *value, MmType type);
 
 static void
@@ -57,7 +83,10 @@ append_hash(GString *out, GVariant *value, MmType type)
         g_string_append(out, separator);
         append_text(out, key);
         g_string_append(out, " => ");
-        append_literal(out, inner, type);
+        if (type == MM_TYPE_HASH && is_secret(key) && !mm_value_is_nil(inner))
+            append_text(out, "***");
+        else
+            append_literal(out, inner, type);
         separator = ", ";
     }
     g_string_append(out, *separator == '{' ? "{}" : " }");
@@ -90,7 +119,10 @@ append_literal(GString *out, GVariant *value, MmType type)
     } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_BOOLEAN)) {
         g_string_append(out, g_variant_get_boolean(value) ? "true" : "false");
     } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)) {
-        append_text(out, g_variant_get_string(value, NULL));
+        if (type == MM_TYPE_HASH)
+            append_url(out, g_variant_get_string(value, NULL));
+        else
+            append_text(out, g_variant_get_string(value, NULL));
     } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_DOUBLE)) {
         append_number(out, g_variant_get_double(value));
     } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_INT64)) {

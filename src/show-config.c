@@ -23,12 +23,20 @@ append_origin(Show *show, const char *origin)
     g_string_append_printf(show->out, " # %s\n", text);
 }
 
+/* As which type the item is printed: what may hold a secret hides it, other types do not. */
+static MmType
+shown_type(const Show *show, const MmItem *item)
+{
+    gboolean hides = item->type == MM_TYPE_SECRET || item->type == MM_TYPE_HASH;
+
+    return hides && show->with_secrets ? MM_TYPE_STRING : item->type;
+}
+
 static void
 append_item(Show *show, const char *indent, const MmItem *item, gconstpointer target)
 {
     g_autoptr(GVariant) value = mm_item_get(item, target);
-    MmType type = item->type == MM_TYPE_SECRET && show->with_secrets ? MM_TYPE_STRING : item->type;
-    g_autofree char *literal = mm_value_literal(value, type);
+    g_autofree char *literal = mm_value_literal(value, shown_type(show, item));
 
     g_string_append_printf(show->out, "%s%s.%s = %s", indent, mm_scope_name(item->scope),
                            item->name, literal);
