@@ -11,8 +11,7 @@ module Milter
       # A block, the line that defined it, and the word for it.
       Stopper = Struct.new(:block, :origin, :word)
 
-      attr_reader :name, :origin, :stoppers, :fallback
-      attr_accessor :description
+      attr_reader :name, :origin, :stoppers, :fallback, :description
 
       # The Combination that it is; nil: it is none.
       attr_accessor :combination
@@ -22,6 +21,15 @@ module Milter
         @origin = origin
         @fallback = :apply
         @stoppers = Hash.new { |hash, step| hash[step] = [] }
+      end
+
+      # What it is for.
+      def description=(text)
+        unless text.nil? || text.is_a?(String)
+          raise ConfigurationError, "condition.description: #{text.inspect} is not a string or nil"
+        end
+
+        @description = text
       end
 
       # What counts when a block raises or takes too long: the child takes part (:apply), is
