@@ -8,6 +8,7 @@
 
 #include "src/channel.h"
 #include "src/generation.h"
+#include "src/listener.h"
 #include "src/privilege.h"
 #include "src/process.h"
 
@@ -49,7 +50,9 @@ check(int fd, char **spec_p)
         return fail(error->message);
     if (spec_p)
         *spec_p = g_strdup(settings->controller_spec);
-    else if (!mm_privilege_check(settings, &error))
+    else if (!mm_privilege_check(settings, &error) ||
+             !mm_listener_check(settings, MM_SCOPE_MANAGER, &error) ||
+             !mm_listener_check(settings, MM_SCOPE_CONTROLLER, &error))
         status = fail(error->message);
     mm_settings_free(&settings);
     return status;

@@ -57,6 +57,30 @@ has_our_file(const MmListener *listener)
            info.st_ino == listener->inode;
 }
 
+/* WISH's group, if there is one. */
+static gboolean
+find_group(const MmSettings *settings, MmScope scope, const Wish *wish, gid_t *gid, GError **error)
+{
+    if (!wish->group || mm_privilege_group(wish->group, gid))
+        return TRUE;
+    g_set_error(error, MM_SETTINGS_ERROR, MM_SETTINGS_ERROR_VALUE,
+                "%s: %s.unix_socket_group: there is no group \"%s\"",
+                origin_of(settings, scope, "unix_socket_group"), mm_scope_name(scope), wish->group);
+    return FALSE;
+}
+
+gboolean
+mm_listener_check(const MmSettings *settings, MmScope scope, GError **error)
+{
+    const Wish wish = wish_of(settings, scope);
+    MilterEndpoint *endpoint = wish.spec ? milter_endpoint_parse(wish.spec, NULL) : NULL;
+    gboolean is_unix = endpoint && milter_endpoint_path(endpoint);
+    gid_t gid;
+
+    milter_endpoint_free(&endpoint);
+    return !is_unix || find_group(settings, scope, &wish, &gid, error);
+}
+
 MmListener *
 mm_listener_new(const MmSettings *settings, MmScope scope, GError **error)
 {
@@ -117,18 +141,13 @@ mm_listener_adjust(MmListener *listener, const MmSettings *settings, GError **er
     if (!path)
         return TRUE;
     if (wish.group) {
-        const char *origin = origin_of(settings, listener->scope, "unix_socket_group");
-
-        if (!mm_privilege_group(wish.group, &gid)) {
-            g_set_error(error, MM_SETTINGS_ERROR, MM_SETTINGS_ERROR_VALUE,
-                        "%s: %s.unix_socket_group: there is no group \"%s\"", origin, scope,
-                        wish.group);
+        if (!find_group(settings, listener->scope, &wish, &gid, error))
             return FALSE;
-        }
         if (lchown(path, (uid_t)-1, gid) < 0) {
             g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
-                        "%s: %s.unix_socket_group: cannot give %s to group %s: %s", origin, scope,
-                        path, wish.group, g_strerror(errno));
+                        "%s: %s.unix_socket_group: cannot give %s to group %s: %s",
+                        origin_of(settings, listener->scope, "unix_socket_group"), scope, path,
+                        wish.group, g_strerror(errno));
             return FALSE;
         }
     }

@@ -17,6 +17,9 @@ typedef struct _MmListener MmListener;
  * name where it was set. */
 MmListener *mm_listener_new(const MmSettings *settings, MmScope scope, GError **error);
 
+/* Whether the group that the socket of SCOPE shall have exists; errors as above. */
+gboolean mm_listener_check(const MmSettings *settings, MmScope scope, GError **error);
+
 /* Whether LISTENER is where SETTINGS want to listen, and still can be reached there. */
 gboolean mm_listener_fits(const MmListener *listener, const MmSettings *settings);
 
