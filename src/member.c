@@ -249,6 +249,9 @@ mm_member_abort(MmMember *member)
 void
 mm_member_begin_transaction(MmMember *member)
 {
+    if (member->state != MM_MEMBER_LEFT)
+        member->last_reply = 0;
+    member->refused_recipient = FALSE;
     /* A child that only evaluates may still be at an earlier message. */
     if (member->shadow)
         return;
@@ -258,8 +261,6 @@ mm_member_begin_transaction(MmMember *member)
     if (member->failed_in_content)
         member->has_bad_reply = FALSE;
     member->was_aborted = FALSE;
-    if (member->state == MM_MEMBER_ACTIVE)
-        member->last_reply = 0;
     member->n_edits = 0;
     member->sent_field_macros = FALSE;
     member->sent_chunk_macros = FALSE;
@@ -277,13 +278,24 @@ note_in_transaction(MmMember *member, MilterStep step, guint8 reply)
         member->in_transaction = FALSE;
 }
 
+/* What conditions learn of it. A refused recipient ends nothing: it counts until the next answer. */
+static void
+note_last_reply(MmMember *member, MilterStep step, guint8 reply)
+{
+    if (step == MILTER_STEP_UNKNOWN || (member->shadow && !mm_shadow_is_at_message(member, step)))
+        return;
+    if (member->refused_recipient)
+        member->last_reply = 0;
+    member->refused_recipient =
+        step == MILTER_STEP_RCPT && mm_verdict_is_refusal(reply) && reply != SMFIR_SHUTDOWN;
+    if (reply != SMFIR_CONTINUE && reply != SMFIR_SKIP)
+        member->last_reply = reply;
+}
+
 void
 mm_member_note_reply(MmMember *member, MilterStep step, guint8 reply)
 {
-    gboolean is_of_one_command = step == MILTER_STEP_RCPT || step == MILTER_STEP_UNKNOWN;
-
-    if (reply != SMFIR_CONTINUE && reply != SMFIR_SKIP && !is_of_one_command)
-        member->last_reply = reply;
+    note_last_reply(member, step, reply);
     switch (reply) {
     case SMFIR_ACCEPT:
         mm_member_count(member, MM_CHILD_STAT_ACCEPTED);

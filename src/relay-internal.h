@@ -90,6 +90,7 @@ typedef struct {
     guint8 has_gone : 1;       /* the connection ended while nothing was asked of it */
     guint8 was_aborted : 1;    /* got our ABORT: the MTA's own for it is swallowed */
     guint8 has_bad_reply : 1;  /* failed by a reply that Postfix takes for a configuration error */
+    guint8 refused_recipient : 1; /* its last answer was that */
     guint8 fails_later : 1;    /* Sendmail passes the command over to which it replied nonsense */
     guint8 failed_in_content : 1; /* in Postfix' cleanup: its smtpd only sees a closed socket */
     guint8 sent_field_macros : 1;
@@ -107,7 +108,7 @@ typedef struct {
     guint8 last_byte;       /* of the replacement so far */
     gboolean body_closed;   /* another edit came after its replacement */
     char *gone_cause;       /* why, with has_gone; owned */
-    guint8 last_reply;      /* its last final reply but continue, in this message; 0 for none */
+    guint8 last_reply;      /* its last one but continue, in this message; 0 for none */
     guint8 stopped;         /* MmStopped */
     guint8 decision;        /* MmDecision of the step at hand */
     guint8 discards : 1;         /* said so before the envelope was complete */
@@ -394,6 +395,8 @@ void mm_shadow_abort(MmMember *member);
 void mm_shadow_quit(MmMember *member, gboolean is_reused);
 /* The macros as they were when the command it works on came. */
 const MilterMacros *mm_shadow_macros(const MmMember *member);
+/* Whether what it answers at STEP is about the session's message at hand, not an earlier one. */
+gboolean mm_shadow_is_at_message(const MmMember *member, MilterStep step);
 void mm_shadow_advance(MmMember *member);
 void mm_shadow_on_reply(MmMember *member, MilterStep step, const MilterFrame *reply);
 gboolean mm_shadow_is_busy(const MmMember *member);

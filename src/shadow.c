@@ -28,6 +28,7 @@ typedef struct {
     guint8 *payload;        /* of a command; owned */
     gsize size;
     MilterMessage *message; /* owned reference */
+    guint n_message;        /* of the session; 0: before the first */
 } Item;
 
 struct _MmShadow {
@@ -35,6 +36,7 @@ struct _MmShadow {
     MilterMacros *macros;   /* in force for the item it works on */
     MilterMessage *waiting; /* version to be read when it is complete; owned reference */
     gsize bytes;            /* of what waits, messages apart */
+    guint n_message;        /* of the item that it works on */
     guint n_messages;       /* that wait or are worked on */
     gboolean lost_track;    /* the queue was full: nothing more until the next MAIL */
 };
@@ -91,6 +93,7 @@ push(MmMember *member, ItemKind kind)
     Item *item = g_new0(Item, 1);
 
     item->kind = kind;
+    item->n_message = member->relay->n_messages;
     g_queue_push_tail(&member->shadow->items, item);
     return item;
 }
@@ -251,9 +254,17 @@ start_command(MmMember *member, const Item *item)
                          mm_member_timeout(member, item->step));
 }
 
+gboolean
+mm_shadow_is_at_message(const MmMember *member, MilterStep step)
+{
+    return step == MILTER_STEP_CONNECT || step == MILTER_STEP_HELO ||
+           member->shadow->n_message == member->relay->n_messages;
+}
+
 static void
 start_item(MmMember *member, Item *item)
 {
+    member->shadow->n_message = item->n_message;
     switch (item->kind) {
     case ITEM_COMMAND:
         start_command(member, item);
@@ -282,6 +293,7 @@ start_item(MmMember *member, Item *item)
     case ITEM_QUIT_NC:
         milter_peer_quit(member->peer, TRUE);
         member->state = MM_MEMBER_ACTIVE;
+        member->last_reply = 0;
         member->skipped = 0;
         milter_macros_clear(member->shadow->macros);
         break;

@@ -57,6 +57,11 @@ class Child
     @threads.empty?
   end
 
+  # What was asked last, and not answered.
+  def reply(answer)
+    send_packet(@last, answer)
+  end
+
   def close
     @thread.kill
     @server.close
@@ -68,6 +73,7 @@ class Child
     @threads << Thread.new do
       while (packet = read_packet(socket))
         command, payload = packet
+        @last = socket
         take(socket, command, payload)
         break if command == "Q"
       end
