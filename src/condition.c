@@ -355,10 +355,10 @@ mm_condition_may_refuse(const MmRelay *relay, MilterStep step)
 static guint8
 status_of(const MmMember *member)
 {
-    if (member->state == MM_MEMBER_FAILED || member->state == MM_MEMBER_LEFT ||
-        member->stopped != MM_STOPPED_NOT)
-        return member->last_reply && member->state == MM_MEMBER_LEFT ? member->last_reply : 'q';
-    return member->last_reply;
+    gboolean is_out = member->state == MM_MEMBER_FAILED || member->state == MM_MEMBER_LEFT ||
+                      member->stopped != MM_STOPPED_NOT;
+
+    return member->last_reply | (is_out ? MM_STATUS_QUITTED : 0);
 }
 
 static GBytes *

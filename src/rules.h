@@ -34,6 +34,9 @@ typedef struct {
     char *value; /* owned */
 } MmSetMacro;
 
+/* In a child's status, beside its last reply: replies are letters. */
+#define MM_STATUS_QUITTED 0x80
+
 /* Among a question's facts: the recipient before was refused, or is to come again in a
  * message of its own. */
 #define MM_FACT_RECIPIENT_REFUSED '-'
@@ -49,7 +52,8 @@ struct _MmQuestion {
     GByteArray *facts;   /* packets of the MTA since the session's last question; owned */
     GByteArray *items;   /* packets of content the child is about to read, or has read since its
                             last question; owned, NULL outside of content */
-    GBytes *statuses;    /* by MmChild.index: the last final reply, 'q' when out, 0; owned */
+    GBytes *statuses;    /* by MmChild.index: the last reply but continue, 0 for none; with
+                            MM_STATUS_QUITTED, when it takes no part any more; owned */
     double limit;        /* s it may take */
     guint n_sessions;    /* sessions of the worker */
     guint64 seen;        /* bytes of the message that came from the MTA */

@@ -9,6 +9,7 @@
 
 #include "binding/ruby/gate.h"
 #include "binding/ruby/session.h"
+#include "src/rules.h"
 
 struct _MmContext {
     VALUE session, decision;
@@ -432,12 +433,18 @@ context_mail_transaction_shelf(VALUE self)
     return mm_session_shelf(session_of(personal(self)));
 }
 
-static VALUE
-has_status(VALUE self, guint8 status)
+static guint8
+status_of(VALUE self)
 {
     const MmContext *context = personal(self);
 
-    return mm_session_status(session_of(context), context->child) == status ? Qtrue : Qfalse;
+    return mm_session_status(session_of(context), context->child);
+}
+
+static VALUE
+has_status(VALUE self, guint8 reply)
+{
+    return (status_of(self) & ~MM_STATUS_QUITTED) == reply ? Qtrue : Qfalse;
 }
 
 /* reject? */
@@ -472,7 +479,7 @@ context_is_discard(VALUE self)
 static VALUE
 context_is_quitted(VALUE self)
 {
-    return has_status(self, 'q');
+    return status_of(self) & MM_STATUS_QUITTED ? Qtrue : Qfalse;
 }
 
 void

@@ -38,7 +38,7 @@ guint64 mm_session_id(const MmSession *session);
 guint mm_session_n_sessions(const MmSession *session);
 guint64 mm_session_seen(const MmSession *session);
 
-/* The last final reply of the child of an index, 'q' when it is out, 0. */
+/* Of the child of an index, as in MmQuestion. */
 guint8 mm_session_status(const MmSession *session, guint child);
 
 /* A String, or nil. */

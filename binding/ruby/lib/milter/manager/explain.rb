@@ -15,6 +15,7 @@ module Milter
       OF_SESSION = %w[connect helo].freeze
       CHUNK = 65_535 # bytes of the body a question is about
       HOOK_SECONDS = 1.0 # that blocks of worker_started get before the first question
+      QUITTED = 0x80 # in a status
       LATE = 1.0     # s beyond the limit, after which the fallbacks decide
       APPLY, STOP, TEMPORARY_FAILURE = 0, 1, 2
 
@@ -199,7 +200,7 @@ module Milter
       end
 
       def statuses
-        @children.select(&:enabled?).map { |child| child.outcome ? "q" : "\0" }.join.b
+        @children.select(&:enabled?).map { |child| child.outcome ? QUITTED : 0 }.pack("C*")
       end
 
       def take(child, step, recipient, decision, rows)
