@@ -73,7 +73,7 @@ static gboolean
 report_shown(Generation *generation, GError **error)
 {
     g_autofree char *conditions =
-        generation->rules->dump(generation->options->with_secrets, error);
+        generation->rules->dump(generation->settings, generation->options->with_secrets, error);
     g_autoptr(GBytes) bytes = NULL;
     char *text;
 

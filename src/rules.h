@@ -100,7 +100,7 @@ typedef struct {
     gboolean (*load)(const char *config_dir, MmSettings *settings, GError **error);
 
     /* What the configuration defines besides SETTINGS, as lines for --show-config; the caller's. */
-    char *(*dump)(gboolean with_secrets, GError **error);
+    char *(*dump)(MmSettings *settings, gboolean with_secrets, GError **error);
 
     /* What --detect prints about SETTINGS, loaded by load(): for people, or as JSON.  N_PROBLEMS
      * is how much of it is to be mended.  To be freed. */

@@ -144,3 +144,30 @@ mm_value_literal(GVariant *value, MmType type)
     append_literal(out, value, type);
     return g_string_free(out, FALSE);
 }
+
+char *
+mm_origin_text(const char *origin)
+{
+    char *text = g_strdup(origin ? origin : "default");
+
+    /* A comment ends with the line: names of files may hold anything. */
+    for (char *c = text; *c; c++) {
+        if (g_ascii_iscntrl(*c))
+            *c = '?';
+    }
+    return text;
+}
+
+char *
+mm_item_text(const MmItem *item, gconstpointer target, gboolean with_secrets)
+{
+    g_autoptr(GVariant) value = mm_item_get(item, target);
+    /* What may hold a secret hides it, other types do not. */
+    gboolean hides = item->type == MM_TYPE_SECRET || item->type == MM_TYPE_HASH;
+    MmType type = hides && with_secrets ? MM_TYPE_STRING : item->type;
+    g_autofree char *literal = mm_value_literal(value, type);
+    g_autofree char *origin = mm_origin_text(mm_item_origin(item, target));
+
+    return g_strdup_printf("%s.%s = %s # %s", mm_scope_name(item->scope), item->name, literal,
+                           origin);
+}

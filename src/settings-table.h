@@ -109,5 +109,12 @@ gboolean mm_value_is_nil(GVariant *value);
  * secrets as "***". */
 char *mm_value_literal(GVariant *value, MmType type);
 
+/* ORIGIN for a comment, "default" for NULL; to be freed. */
+char *mm_origin_text(const char *origin);
+
+/* An item of TARGET as a line of Ruby, "manager.n_workers = 2 # FILE:LINE" or "# default"; to be
+ * freed. */
+char *mm_item_text(const MmItem *item, gconstpointer target, gboolean with_secrets);
+
 G_END_DECLS
 #endif

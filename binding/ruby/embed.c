@@ -117,11 +117,15 @@ ruby_rules_load(const char *config_dir, MmSettings *settings, GError **error)
 }
 
 static char *
-ruby_rules_dump(gboolean with_secrets, GError **error)
+ruby_rules_dump(MmSettings *settings, gboolean with_secrets, GError **error)
 {
     VALUE argument = with_secrets ? Qtrue : Qfalse, text;
+    gboolean done;
 
-    if (!mm_gate_call(manager, "dump", 1, &argument, &text, error))
+    mm_native_set_target(settings);
+    done = mm_gate_call(manager, "dump", 1, &argument, &text, error);
+    mm_native_set_target(NULL);
+    if (!done)
         return NULL;
     return g_strndup(RSTRING_PTR(text), (gsize)RSTRING_LEN(text));
 }

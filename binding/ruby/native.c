@@ -150,6 +150,18 @@ native_origin(VALUE self, VALUE scope, VALUE child, VALUE name)
     return origin ? mm_convert_text(origin) : Qnil;
 }
 
+/* item_text(scope, name, with_secrets) -> "scope.name = value # FILE:LINE" */
+static VALUE
+native_item_text(VALUE self, VALUE scope, VALUE name, VALUE with_secrets)
+{
+    const MmItem *item = item_of(scope, name);
+    char *line = mm_item_text(item, require_target(), RTEST(with_secrets));
+    VALUE text = mm_convert_text(line);
+
+    g_free(line);
+    return text;
+}
+
 static VALUE
 native_define_child(VALUE self, VALUE name, VALUE origin)
 {
@@ -315,6 +327,7 @@ mm_native_define(void)
     rb_define_singleton_method(native, "get", native_get, 3);
     rb_define_singleton_method(native, "set", native_set, 5);
     rb_define_singleton_method(native, "origin", native_origin, 3);
+    rb_define_singleton_method(native, "item_text", native_item_text, 3);
     rb_define_singleton_method(native, "define_child", native_define_child, 2);
     rb_define_singleton_method(native, "remove_child", native_remove_child, 1);
     rb_define_singleton_method(native, "child_names", native_child_names, 0);

@@ -102,7 +102,9 @@ module Milter
 
       # For --show-config: what is no item, as it can be loaded again.
       def dump
-        ConfigurationDump.new(File.join(@directory, MAIN_FILE), journal, tunables, @children, @conditions.values).text
+        groups = [package, security, log, manager, controller, database, detect]
+        ConfigurationDump.new(File.join(@directory, MAIN_FILE), journal, groups.flat_map(&:assignments), tunables,
+                              @children, @conditions.values).text
       end
 
       def inspect

@@ -7,7 +7,8 @@ module Milter
     # What --show-config prints between the items and the children: the statements of the files
     # in the order in which they were evaluated.  Those that only set items, define children, tune
     # or combine conditions are printed as what they came to; others, which have blocks,
-    # variables or functions of their own, as their text.
+    # variables or functions of their own, as their text, and behind it the items that it set as
+    # they are in the end: they stand before it, too, but it sets them again when it is loaded.
     class ConfigurationDump
       GROUPS = %i[package security log manager controller database detect].freeze
       CHILDREN = %i[define_milter remove_milter].freeze
@@ -17,9 +18,11 @@ module Milter
 
       # @param main [String] the file that was evaluated first
       # @param children [Array<String>] names, in order
-      def initialize(main, journal, tunables, children, conditions)
+      # @param assignments [Array<ItemGroup::Assignment>]
+      def initialize(main, journal, assignments, tunables, children, conditions)
         @main = main
         @journal = journal
+        @assignments = assignments
         @tunables = tunables
         @children = children
         @conditions = conditions
@@ -60,7 +63,21 @@ module Milter
         entries = take(path, statement)
         return lines_of(entries) if evaluated?(statement) && entries.all?(&:text)
 
-        ["", "# #{path}:#{statement.first}", statement.text, ""]
+        ["", "# #{path}:#{statement.first}", statement.text, *items(path, statement), ""]
+      end
+
+      # What STATEMENT set, itself or in files that it loaded, as it is in the end.
+      def items(path, statement)
+        own = origins(path, statement).to_h { |origin| [origin, true] }
+        @assignments.select { |each| own.key?(each.origin) }.map { |each| [each.scope, each.item] }.uniq
+                    .map { |scope, item| Native.item_text(scope, item, Secret.are_shown ? true : false) }
+      end
+
+      # The lines of STATEMENT, and all that these loaded.
+      def origins(path, statement)
+        lines = (statement.first..statement.last).map { |line| "#{path}:#{line}" }
+        files = lines.flat_map { |line| @journal.files[line] || [] }
+        lines + files.uniq.flat_map { |file| Statements.new(Source.text(file)).flat_map { |each| origins(file, each) } }
       end
 
       # The statements of the files that a load brought in; nil: it is no plain load.

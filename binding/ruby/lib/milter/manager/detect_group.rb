@@ -69,7 +69,7 @@ module Milter
       end
 
       def both_roles=(names)
-        Native.set("detect", nil, "both_roles", names, Source.here)
+        assign("both_roles", names)
         split_roles if @registered.any?
       end
 

@@ -6,19 +6,25 @@ module Milter
     # table: `manager.n_workers = 2`.  The table checks values; this class only makes the
     # accessors, and helps with misspelt names.
     class ItemGroup
+      # An item that was set, and where.
+      Assignment = Struct.new(:scope, :item, :origin)
+
       class << self
         # Define the accessors of SCOPE ("manager", …) in a subclass.
         def items_of(scope)
           @scope = scope
           Native.items(scope).each do |name|
             define_method(name) { Native.get(scope, child_name, name) }
-            define_method("#{name}=") do |value|
-              Native.set(scope, child_name, name, value, Source.here)
-            end
+            define_method("#{name}=") { |value| assign(name, value) }
           end
         end
 
         attr_reader :scope
+      end
+
+      # For --show-config: every Assignment.
+      def assignments
+        @assignments ||= []
       end
 
       def inspect
@@ -26,6 +32,12 @@ module Milter
       end
 
       private
+
+      def assign(item, value)
+        origin = Source.here
+        Native.set(self.class.scope, child_name, item, value, origin)
+        assignments << Assignment.new(self.class.scope, item, origin)
+      end
 
       # The child whose items these are; nil: those of the manager.
       def child_name

@@ -1,8 +1,12 @@
 # frozen_string_literal: true
 
+require "ripper"
+
 module Milter
   module Manager
-    # A configuration file cut into its top-level statements.
+    # A configuration file cut into its top-level statements, in the order in which they are
+    # evaluated: what is in BEGIN { } comes first, without these words, which may stand only where
+    # the text of other files is not.
     class Statements
       # Lines of the file that belong together, and what is in them.
       class Statement
@@ -28,14 +32,23 @@ module Milter
       # What a block or assignment leaves behind for later statements.
       ASSIGNMENTS = %i[LASGN DASGN DASGN_CURR IASGN GASGN CVASGN CDECL MASGN DEFN DEFS CLASS MODULE SCLASS].freeze
 
+      # The brackets in Ruby's tokens, as these count.
+      OPENING = %i[on_lbrace on_tlambeg on_embexpr_beg].freeze
+      CLOSING = %i[on_rbrace on_embexpr_end].freeze
+
       # @param text [String] that has been evaluated: its syntax is right
       def initialize(text)
+        @early = []
+        text = plain(text)
         @lines = text.lines
         root = RubyVM::AbstractSyntaxTree.parse(text)
         @locals = (root.children[0] || []).compact
         @all = group(top_level(root.children[2]))
         cut
+        @all = @all.partition { |statement| @early.any? { |lines| lines.cover?(statement.first) } }.flatten
       end
+
+      include Enumerable
 
       attr_reader :locals
 
@@ -71,6 +84,37 @@ module Milter
       end
 
       private
+
+      # TEXT without what is behind __END__, and with blanks in place of BEGIN { and its }.
+      def plain(text)
+        return text unless text.match?(/^__END__|\bBEGIN\b/)
+
+        tokens = Ripper.lex(text)
+        lines = text.b.lines
+        ending = tokens.find { |_, kind| kind == :on___end__ }
+        tokens.each_with_index do |((line, _), kind, word), i|
+          next unless kind == :on_kw && word == "BEGIN"
+
+          opening, closing = braces(tokens, i)
+          [[tokens[i], word], [opening, "{"], [closing, "}"]].each do |((at, column), *), what|
+            lines[at - 1][column, what.size] = " " * what.size
+          end
+          @early << (line..closing[0][0])
+        end
+        lines[0...(ending ? ending[0][0] - 1 : lines.size)].join.force_encoding(text.encoding)
+      end
+
+      # The token { behind the one at FROM, and its }.
+      def braces(tokens, from)
+        depth = 0
+        rest = tokens.drop(from)
+        closing = rest.find do |_, kind|
+          depth += 1 if OPENING.include?(kind)
+          depth -= 1 if CLOSING.include?(kind)
+          CLOSING.include?(kind) && depth.zero?
+        end
+        [rest.find { |_, kind| kind == :on_lbrace }, closing]
+      end
 
       def top_level(body)
         return [] if body.nil?
