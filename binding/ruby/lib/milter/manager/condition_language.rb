@@ -76,12 +76,13 @@ module Milter
       # threshold: score("S25R" => 2, "DNSBL Listed" => 3, threshold: 3); its name.
       def score(threshold:, name: nil, **weights)
         check_weights(weights, threshold)
-        arguments = "#{weights.map { |each, weight| "#{each.to_s.dump} => #{weight}" }.join(', ')}, " \
+        names = weights.keys.map { |each| name_of_condition("score", each) }
+        arguments = "#{names.zip(weights.values).map { |each, weight| "#{each.dump} => #{weight}" }.join(', ')}, " \
                     "threshold: #{threshold}"
         name = note_combination("score", arguments, name)
-        members = weights.map { |each, weight| [condition_named("score", each), weight] }
-        make_condition(name, Score.new(members, threshold),
-                       "Apply a milter when weights of conditions reach #{threshold}")
+        make_combination("score", name, names, "Apply a milter when weights of conditions reach #{threshold}") do |members|
+          Score.new(members.zip(weights.values), threshold)
+        end
       end
 
       # Show MILTERS only messages all of whose recipients are in a list.
@@ -121,8 +122,10 @@ module Milter
         apply(Policies::CONDITION, milters)
       end
 
-      # Take over the settings that conditions need; sessions cannot read them.
+      # Everything is known: conditions that are made of others, and the settings that conditions
+      # need; sessions cannot read them.
       def settle_conditions
+        @conditions.each_value { |condition| settle_combination(condition) }
         stress.settle(manager.max_connections)
       end
 
@@ -165,10 +168,34 @@ module Milter
         conditions = conditions.flatten
         raise ConfigurationError, "#{word} needs the names of conditions" if conditions.empty?
 
-        members = conditions.map { |each| condition_named(word, each) }
-        name = note_combination(word, members.map { |member| member.name.dump }.join(", "), name)
-        make_condition(name, kind.new(members), "Apply a milter where #{word.tr('_', ' ')} hold: " \
-                                                "#{members.map(&:name).join(', ')}")
+        names = conditions.map { |each| name_of_condition(word, each) }
+        name = note_combination(word, names.map(&:dump).join(", "), name)
+        description = "Apply a milter where #{word.tr('_', ' ')} hold: #{names.join(', ')}"
+        make_combination(word, name, names, description) { |members| kind.new(members) }
+      end
+
+      # A condition made of those called NAMES, whatever these are when everything has been loaded.
+      # The block makes an object with #define_stoppers of them.
+      def make_combination(word, name, names, description, &made_of)
+        condition = new_condition(name)
+        condition.description = description
+        (@unsettled ||= {}.compare_by_identity)[condition] = [word, names, made_of]
+        @conditions[condition.name] = condition
+        name.to_s
+      end
+
+      # ABOVE: the conditions that are being made of it.
+      def settle_combination(condition, above = [])
+        word, names, made_of = @unsettled && @unsettled[condition]
+        return condition unless word
+        raise ConfigurationError, "#{word}: #{condition.inspect} is made of itself" if above.include?(condition)
+
+        members = names.map { |each| settle_combination(condition_named(word, each), [*above, condition]) }
+        @unsettled.delete(condition)
+        Source.at(condition.origin) { made_of.call(members).define_stoppers(condition) }
+        condition
+      rescue ConfigurationError => error
+        raise error.location ? error : ConfigurationError.new(error.message, condition.origin)
       end
 
       def make_condition(name, made_of, description)
@@ -185,13 +212,19 @@ module Milter
         name || "#{word}(#{arguments})"
       end
 
-      def condition_named(word, name)
-        found = @conditions[name.to_s] if name.is_a?(String) || name.is_a?(Symbol)
-        return found if found
+      def name_of_condition(word, name)
+        return name.to_s if name.is_a?(String) || name.is_a?(Symbol)
 
         hint = name == false ? " (a bare not(…) is Ruby's own word: write none_of(…))" : ""
         raise ConfigurationError, "#{word}: there is no applicable condition #{name.inspect}#{hint}; " \
                                   "#{known(@conditions.keys)}"
+      end
+
+      def condition_named(word, name)
+        @conditions.fetch(name) do
+          raise ConfigurationError, "#{word}: there is no applicable condition #{name.inspect}; " \
+                                    "#{known(@conditions.keys)}"
+        end
       end
 
       def check_weights(weights, threshold)
