@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "binding/ruby/answers.h"
 #include "binding/ruby/context.h"
 #include "binding/ruby/fibers.h"
 #include "binding/ruby/gate.h"
@@ -22,16 +23,6 @@ typedef struct {
     VALUE arguments[ARGUMENTS_MAX]; /* the first is the context */
 } Call;
 
-/* An answer that may hold for other children, too. */
-typedef struct {
-    VALUE stopper; /* whose: Plan::Stopper, or a Condition::Stopper that a combination asks */
-    VALUE context; /* in which it was computed */
-    VALUE value;   /* an MmDecision; of a combination's, what the block said */
-    VALUE waiting; /* Array of fibers that want it, or nil */
-    guint depth;   /* of the context when it was begun */
-    gboolean is_done, is_shareable, has_read_macros;
-} Answer;
-
 typedef struct {
     MmQuestion *question; /* NULL when it is decided */
     guint64 id;
@@ -40,7 +31,7 @@ typedef struct {
     double deadline; /* s of the monotonic clock until which it may compute */
     VALUE session;
     VALUE waits, timer; /* of scheduler.rb and decider.rb, or nil */
-    GPtrArray *answers; /* Answer; NULL until there is one */
+    MmAnswers answers;
     guint n_taken, n_done;
     gboolean is_expired, is_closed;
     /* The stoppers whose answers hold for every child that has just these, what they come to,
@@ -51,8 +42,8 @@ typedef struct {
 } Decision;
 
 static VALUE decision_class, session_closed, condition_timeout;
-static VALUE decider, scheduler, watchdog; /* its thread */
-static ID id_block, id_unblock, id_fail_with, id_log, id_answered, id_started;
+static VALUE decider, watchdog; /* its thread */
+static ID id_fail_with, id_log, id_answered, id_started;
 static ID id_is_alive, id_watch;
 static MmDecided decided_func;
 
@@ -66,14 +57,7 @@ mark(void *data)
     rb_gc_mark(decision->session);
     rb_gc_mark(decision->waits);
     rb_gc_mark(decision->timer);
-    for (guint i = 0; decision->answers && i < decision->answers->len; i++) {
-        const Answer *answer = g_ptr_array_index(decision->answers, i);
-
-        rb_gc_mark(answer->stopper);
-        rb_gc_mark(answer->context);
-        rb_gc_mark(answer->value);
-        rb_gc_mark(answer->waiting);
-    }
+    mm_answers_mark(&decision->answers);
 }
 
 static void
@@ -81,7 +65,7 @@ free_decision(void *data)
 {
     Decision *decision = data;
 
-    g_clear_pointer(&decision->answers, g_ptr_array_unref);
+    mm_answers_clear(&decision->answers);
     xfree(decision);
 }
 
@@ -228,128 +212,24 @@ ask(VALUE self, const MmStopper *stopper, const Call *call)
     return RTEST(value) ? MM_DECISION_STOP : MM_DECISION_APPLY;
 }
 
-/* --- answers that others can use --- */
-
-/* How an answer is computed: by a stopper of the plan, or by a bare block. */
+/* How an answer is come by: from a stopper of the plan, or from a bare block. */
 typedef struct {
     VALUE decision, context;
-    VALUE key;                /* Answer.stopper */
     const MmStopper *stopper; /* NULL: CALL is all there is */
     const Call *call;         /* NULL: made of STOPPER */
-    Answer *answer;
 } Inquiry;
 
+/* An MmDecision; for a bare block, what it says. */
 static VALUE
-inquire(const Inquiry *inquiry)
+inquire(gpointer data)
 {
+    const Inquiry *inquiry = data;
     Call call;
 
     if (!inquiry->stopper)
         return call_block((VALUE)inquiry->call);
     call = call_of(inquiry->stopper, inquiry->context, decision_of(inquiry->decision));
     return INT2FIX(ask(inquiry->decision, inquiry->stopper, &call));
-}
-
-static VALUE
-compute_body(VALUE argument)
-{
-    const Inquiry *inquiry = (const Inquiry *)argument;
-    MmContext *context = mm_context_of(inquiry->context);
-    Answer *answer = inquiry->answer;
-
-    answer->value = inquire(inquiry);
-    answer->is_shareable = mm_context_is_shareable(context);
-    answer->has_read_macros = mm_context_has_read_macros(context);
-    return Qnil;
-}
-
-static VALUE
-compute_end(VALUE argument)
-{
-    Answer *answer = ((const Inquiry *)argument)->answer;
-
-    answer->is_done = TRUE;
-    for (long i = 0; !NIL_P(answer->waiting) && i < RARRAY_LEN(answer->waiting); i++)
-        mm_gate_send(scheduler, id_unblock, 2, Qnil, rb_ary_entry(answer->waiting, i));
-    return Qnil;
-}
-
-static Answer *
-compute(Inquiry *inquiry)
-{
-    Decision *decision = decision_of(inquiry->decision);
-    MmContext *context = mm_context_of(inquiry->context);
-    Answer *answer = g_new0(Answer, 1);
-
-    *answer = (Answer){ .stopper = inquiry->key,
-                        .context = inquiry->context,
-                        .value = Qnil,
-                        .waiting = Qnil,
-                        .depth = mm_context_depth(context) };
-    if (!decision->answers)
-        decision->answers = g_ptr_array_new_with_free_func(g_free);
-    g_ptr_array_add(decision->answers, answer);
-    inquiry->answer = answer;
-    mm_context_watch(context);
-    rb_ensure(compute_body, (VALUE)inquiry, compute_end, (VALUE)inquiry);
-    return answer;
-}
-
-static VALUE
-wait_body(VALUE argument)
-{
-    Answer *answer = (Answer *)argument;
-
-    if (NIL_P(answer->waiting))
-        answer->waiting = rb_ary_new();
-    rb_ary_push(answer->waiting, rb_fiber_current());
-    return mm_gate_send(scheduler, id_block, 1, answer->stopper);
-}
-
-static VALUE
-wait_end(VALUE argument)
-{
-    return rb_ary_delete(((const Answer *)argument)->waiting, rb_fiber_current());
-}
-
-static Answer *
-find_answer(const Decision *decision, VALUE stopper)
-{
-    for (guint i = 0; decision->answers && i < decision->answers->len; i++) {
-        Answer *answer = g_ptr_array_index(decision->answers, i);
-
-        if (answer->stopper == stopper)
-            return answer;
-    }
-    return NULL;
-}
-
-/* Whether it is being computed, and nothing of its own child was looked at so far. */
-static gboolean
-is_promising(const Answer *answer)
-{
-    MmContext *context = mm_context_of(answer->context);
-
-    return !answer->is_done && mm_context_depth(context) == answer->depth &&
-           mm_context_is_shareable(context);
-}
-
-/* The answer to be used: one that was computed for another child, if it holds, or that this
- * child is the first to ask for.  NULL: it has to be asked by itself. */
-static Answer *
-share(Inquiry *inquiry)
-{
-    Answer *answer = find_answer(decision_of(inquiry->decision), inquiry->key);
-
-    if (!answer)
-        return compute(inquiry);
-    /* What turned out to be that child's own is not waited for. */
-    if (is_promising(answer))
-        rb_ensure(wait_body, (VALUE)answer, wait_end, (VALUE)answer);
-    if (!answer->is_done || !answer->is_shareable ||
-        (answer->has_read_macros && mm_context_has_macros(mm_context_of(inquiry->context))))
-        return NULL;
-    return answer;
 }
 
 /* --- one child --- */
@@ -362,11 +242,12 @@ decide_envelope(VALUE self, VALUE context, const MmStopperList *stoppers)
     int worst = MM_DECISION_APPLY;
 
     for (guint i = 0; i < stoppers->n && worst != MM_DECISION_STOP; i++) {
-        Inquiry inquiry = { .decision = self,
-                            .context = context,
-                            .key = stoppers->all[i]->object,
-                            .stopper = stoppers->all[i] };
-        const Answer *answer = decision->question->n_asked > 1 ? share(&inquiry) : NULL;
+        const MmStopper *stopper = stoppers->all[i];
+        Inquiry inquiry = { .decision = self, .context = context, .stopper = stopper };
+        const MmAnswer *answer =
+            decision->question->n_asked > 1
+                ? mm_answers_share(&decision->answers, stopper->object, context, inquire, &inquiry)
+                : NULL;
         int result = FIX2INT(answer ? answer->value : inquire(&inquiry));
 
         is_common = is_common && answer && answer->is_shareable;
@@ -686,6 +567,7 @@ decision_waits(VALUE self)
 
 typedef struct {
     Inquiry inquiry;
+    VALUE stopper;
     MmContext *context;
 } Combined;
 
@@ -693,9 +575,12 @@ static VALUE
 combined_body(VALUE argument)
 {
     Combined *combined = (Combined *)argument;
-    const Answer *answer = share(&combined->inquiry);
+    Inquiry *inquiry = &combined->inquiry;
+    const MmAnswer *answer =
+        mm_answers_share(&decision_of(inquiry->decision)->answers, combined->stopper,
+                         inquiry->context, inquire, inquiry);
 
-    return answer ? answer->value : inquire(&combined->inquiry);
+    return answer ? answer->value : inquire(inquiry);
 }
 
 static VALUE
@@ -715,10 +600,9 @@ context_answer_of(VALUE self, VALUE stopper, VALUE arguments)
     Call call = { .block = rb_struct_getmember(stopper, rb_intern("block")),
                   .n = 1,
                   .arguments = { self } };
-    Combined combined = {
-        .inquiry = { .decision = decision, .context = self, .key = stopper, .call = &call },
-        .context = context
-    };
+    Combined combined = { .inquiry = { .decision = decision, .context = self, .call = &call },
+                          .stopper = stopper,
+                          .context = context };
 
     for (long i = 0; i < RARRAY_LEN(arguments) && call.n < ARGUMENTS_MAX; i++)
         call.arguments[call.n++] = rb_ary_entry(arguments, i);
@@ -728,13 +612,11 @@ context_answer_of(VALUE self, VALUE stopper, VALUE arguments)
     return rb_ensure(combined_body, (VALUE)&combined, combined_end, (VALUE)&combined);
 }
 
-/* open_decisions(decider, scheduler, names of children, stoppers of children, workers) */
+/* open_decisions(decider, names of children, stoppers of children, workers) */
 static VALUE
-native_open_decisions(VALUE self, VALUE a_decider, VALUE a_scheduler, VALUE names, VALUE stoppers,
-                      VALUE workers)
+native_open_decisions(VALUE self, VALUE a_decider, VALUE names, VALUE stoppers, VALUE workers)
 {
     decider = a_decider;
-    scheduler = a_scheduler;
     session_closed = rb_path2class("Milter::Manager::SessionClosed");
     condition_timeout = rb_path2class("Milter::Manager::ConditionTimeout");
     mm_context_open(names, NUM2UINT(workers));
@@ -771,15 +653,13 @@ define_methods(VALUE class)
 void
 mm_decision_define(VALUE manager, VALUE native)
 {
-    VALUE *const kept[] = { &decider, &scheduler, &watchdog, &session_closed, &condition_timeout };
+    VALUE *const kept[] = { &decider, &watchdog, &session_closed, &condition_timeout };
 
     decision_class = rb_define_class_under(manager, "Decision", rb_cObject);
     rb_undef_alloc_func(decision_class);
     define_methods(decision_class);
     rb_define_method(rb_const_get(manager, rb_intern("ChildContext")), "answer_of",
                      context_answer_of, 2);
-    id_block = rb_intern("block");
-    id_unblock = rb_intern("unblock");
     id_fail_with = rb_intern("fail_with");
     id_log = rb_intern("log");
     id_answered = rb_intern("answered");
@@ -790,5 +670,5 @@ mm_decision_define(VALUE manager, VALUE native)
         *kept[i] = Qnil;
         rb_gc_register_address(kept[i]);
     }
-    rb_define_singleton_method(native, "open_decisions", native_open_decisions, 5);
+    rb_define_singleton_method(native, "open_decisions", native_open_decisions, 4);
 }

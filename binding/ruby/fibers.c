@@ -19,6 +19,7 @@ static gboolean is_exposed;
 static gboolean is_forked;
 static gboolean has_storage; /* fibers have variables of their own: since Ruby 3.2 */
 static ID id_make, id_work, id_failed, id_keys, id_left, id_storage, id_set;
+static ID id_block, id_unblock;
 
 static double
 now(void)
@@ -87,6 +88,18 @@ mm_fibers_set_exposed(gboolean exposed)
 }
 
 /* --- the fiber's side --- */
+
+void
+mm_fibers_block(VALUE blocker)
+{
+    mm_gate_send(scheduler, id_block, 1, blocker);
+}
+
+void
+mm_fibers_unblock(VALUE fiber)
+{
+    mm_gate_send(scheduler, id_unblock, 2, Qnil, fiber);
+}
 
 static VALUE
 work_body(VALUE work)
@@ -290,6 +303,8 @@ mm_fibers_define(VALUE native)
     id_left = rb_intern("left");
     id_storage = rb_intern("storage");
     id_set = rb_intern("[]=");
+    id_block = rb_intern("block");
+    id_unblock = rb_intern("unblock");
     (void)pthread_atfork(NULL, NULL, note_fork);
     rb_define_singleton_method(native, "serve", native_serve, 1);
     rb_define_singleton_method(native, "serve_once", native_serve_once, 1);

@@ -16,6 +16,11 @@ void mm_fibers_define(VALUE native);
  * ends. */
 void mm_fibers_start(VALUE task, VALUE work);
 
+/* Suspend the current fiber until it is unblocked, which BLOCKER is the reason for; let FIBER go
+ * on. */
+void mm_fibers_block(VALUE blocker);
+void mm_fibers_unblock(VALUE fiber);
+
 /* Whether code of users computes now: what the watchdog may end, and only that. */
 void mm_fibers_set_exposed(gboolean is_exposed);
 

@@ -2,6 +2,8 @@
 noinst_LTLIBRARIES += libmm-ruby.la
 
 libmm_ruby_la_SOURCES = \
+	binding/ruby/answers.c \
+	binding/ruby/answers.h \
 	binding/ruby/context.c \
 	binding/ruby/context.h \
 	binding/ruby/convert.c \

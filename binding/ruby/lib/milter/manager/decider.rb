@@ -20,7 +20,7 @@ module Milter
       # Until the worker ends.
       def run
         @scheduler = Scheduler.new
-        Native.open_decisions(self, @scheduler, @children.map(&:name), @children.map(&:stoppers), @n_workers)
+        Native.open_decisions(self, @children.map(&:name), @children.map(&:stoppers), @n_workers)
         @watchdog = Watchdog.new(@scheduler)
         Waiting.install
         Fiber.set_scheduler(@scheduler)
