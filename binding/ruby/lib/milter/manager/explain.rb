@@ -51,6 +51,7 @@ module Milter
         @given = given
         @mail = ExplainMail.new(given["mail"])
         @envelope = ExplainEnvelope.new(@mail, given, given["mta"])
+        SocketTable.played = @envelope.local_end
         @facts = "".b
         @seen = 0
         @is_refused = false
@@ -107,6 +108,7 @@ module Milter
         @is_refused = false
         return @facts << @envelope.packet("-", "") if refused # only this recipient
 
+        @envelope.is_queued = true
         before.each { |child| child.n_shown += 1 unless child.hidden.include?(recipient.first) }
       end
 

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "ipaddr"
 require "socket"
 
 module Milter
@@ -17,8 +18,13 @@ module Milter
         "data" => %w[i]
       }.freeze
       PORT = 50_000 # of the client
+      QUEUE_ID = "EXPLAIN"
+      LISTENER = 25 # the MTA's port it is connected to: MTAs do not tell, the kernel does
 
       attr_reader :host, :address, :helo, :sender, :recipients
+
+      # Whether a recipient was accepted: then Postfix gives the message its queue id.
+      attr_writer :is_queued
 
       # @param given [Hash] the options, as strings; nil where not given
       # @param mta [String] "postfix" or "sendmail"
@@ -46,23 +52,29 @@ module Milter
         local, domain = @sender.delete_prefix("<").delete_suffix(">").split("@", 2)
         defaults = local ? { "mail_addr" => [local, domain].compact.join("@"), "mail_host" => domain,
                              "mail_mailer" => "smtp" } : {}
-        defaults["i"] = "EXPLAIN" if @mta == "sendmail"
+        defaults["i"] = QUEUE_ID if @mta == "sendmail"
         macros("mail", defaults) + packet("M", [@sender, *@sender_parameters, ""].join("\0"))
       end
 
       def rcpt(recipient)
         address = recipient.first.delete_prefix("<").delete_suffix(">")
-        macros("rcpt", "rcpt_addr" => address, "rcpt_host" => address.split("@", 2)[1],
-                       "rcpt_mailer" => "smtp") + packet("R", [*recipient, ""].join("\0"))
+        macros("rcpt", "i" => (QUEUE_ID if @is_queued && @mta == "postfix"), "rcpt_addr" => address,
+                       "rcpt_host" => address.split("@", 2)[1], "rcpt_mailer" => "smtp") +
+          packet("R", [*recipient, ""].join("\0"))
+      end
+
+      # The end of the connection that the kernel would tell of; nil without SMTP.
+      def local_end
+        [IPAddr.new(interface), LISTENER] if interface
       end
 
       # Before these steps the MTA says nothing but macros.
       def data
-        macros("data", "i" => "EXPLAIN") + packet("T", "")
+        macros("data", "i" => QUEUE_ID) + packet("T", "")
       end
 
-      def eoh = macros("eoh", "i" => "EXPLAIN")
-      def eom = macros("eom", "i" => "EXPLAIN")
+      def eoh = macros("eoh", "i" => QUEUE_ID)
+      def eom = macros("eom", "i" => QUEUE_ID)
 
       def packet(command, payload)
         [payload.bytesize + 1, command, payload.b].pack("Na1a*")
@@ -113,9 +125,13 @@ module Milter
         defaults = { "j" => name, "_" => "#{@host} [#{@address}]",
                      "daemon_name" => @mta == "sendmail" ? "MTA" : name,
                      "v" => @mta == "sendmail" ? "8.17.1" : "Postfix 3.7.11" }
-        defaults["daemon_addr"] = family == "6" ? "::1" : "127.0.0.1" if %w[4 6].include?(family)
-        defaults["daemon_port"] = "25" if %w[4 6].include?(family)
-        defaults
+        return defaults.merge("daemon_addr" => interface) if @mta == "postfix"
+
+        defaults.merge("if_addr" => interface, "if_name" => interface && "localhost")
+      end
+
+      def interface
+        { "4" => "127.0.0.1", "6" => "::1" }[family]
       end
 
       # [stage, name, value]; "STAGE:NAME=VALUE" or "NAME=VALUE", NAME with or without braces.

@@ -51,7 +51,7 @@ module Milter
       # --- a child ---
 
       def child_lines(child)
-        return [child.name, "  => disabled"] unless child.enabled?
+        return [child.name, "  => #{summary(child)}"] unless child.enabled?
 
         table = child.rows.flat_map { |row| cells(row) + failure(row) + inner_cells(row) }
         macros = child.macros.map { |step, name, value| "  #{step} sets #{utf8(name)} = #{utf8(value).inspect}" }
@@ -115,6 +115,8 @@ module Milter
       end
 
       def summary(child)
+        return "disabled" unless child.enabled?
+
         outcome = child.outcome
         hidden = child.hidden.empty? ? "" : ", without #{utf8(child.hidden).join(' ')}"
         refused = refusals(child).map { |each| "; #{utf8(each.recipient)} refused at rcpt by #{by(each.row)} (temporary failure)" }

@@ -12,12 +12,19 @@ module Milter
       # Established, and closed by the other side; what is only waiting out its time does not count.
       OPEN = %w[01 08].freeze
 
+      class << self
+        # What stands for the kernel's word where there is no connection: for --explain.
+        attr_accessor :played
+      end
+
       def initialize(files = FILES)
         @files = files
       end
 
       # The local [IPAddr, port] of the connection from this remote end; nil: there is none.
       def local_end(address, port)
+        return self.class.played if self.class.played
+
         wanted = keys(address, port)
         @files.each do |file|
           each_line(file) do |line|
