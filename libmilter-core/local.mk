@@ -16,7 +16,8 @@ libmilter_core_la_SOURCES = \
 	libmilter-core/protocol.c \
 	libmilter-core/reply.c \
 	libmilter-core/state.c \
-	libmilter-core/sys.c
+	libmilter-core/sys.c \
+	libmilter-core/tcp-table.c
 libmilter_core_la_LIBADD = $(GLIB_LIBS) $(EV_LIBS)
 libmilter_core_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined
 
@@ -36,6 +37,7 @@ milter_core_include_HEADERS = \
 	libmilter-core/protocol.h \
 	libmilter-core/reply.h \
 	libmilter-core/state.h \
-	libmilter-core/sys.h
+	libmilter-core/sys.h \
+	libmilter-core/tcp-table.h
 
 pkgconfig_DATA += libmilter-core/libmilter-core.pc

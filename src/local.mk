@@ -85,8 +85,6 @@ libmm_la_SOURCES = \
 	src/supervisor.h \
 	src/syslog.c \
 	src/syslog.h \
-	src/tcp-table.c \
-	src/tcp-table.h \
 	src/verdict.c \
 	src/verdict.h \
 	src/watch.c \

@@ -7,14 +7,14 @@
 #include "libmilter-core/command.h"
 #include "libmilter-core/log.h"
 #include "src/relay-internal.h"
-#include "src/tcp-table.h"
+#include "libmilter-core/tcp-table.h"
 
 #define FACTS_MAX (256 * 1024) /* bytes of CONNECT and its macros */
 
 /* The client of one session. */
 typedef struct {
     MmRelay *relay; /* borrowed */
-    MmTcpEnd end;
+    MilterTcpEnd end;
     gboolean has_end;     /* it is one of TCP */
     gboolean was_seen;    /* END was in the kernel's table */
     guint8 now;           /* Seen, at the check that is under way */
@@ -129,7 +129,7 @@ answer_for(Client *client, const char *how)
 /* --- the kernel's table --- */
 
 static void
-on_found(const MmTcpEnd *remote, gboolean is_open, gpointer data)
+on_found(const MilterTcpEnd *local, const MilterTcpEnd *remote, gboolean is_open, gpointer data)
 {
     Client *client = g_hash_table_lookup(data, remote);
 
@@ -141,7 +141,7 @@ on_found(const MmTcpEnd *remote, gboolean is_open, gpointer data)
 static GHashTable *
 clients_by_end(MmPresence *presence)
 {
-    GHashTable *by_end = g_hash_table_new(mm_tcp_end_hash, mm_tcp_end_equal);
+    GHashTable *by_end = g_hash_table_new(milter_tcp_end_hash, milter_tcp_end_equal);
     GHashTableIter iter;
     Client *client;
 
@@ -175,7 +175,7 @@ look_into_table(MmPresence *presence)
     GHashTableIter iter;
     Client *client;
 
-    if (g_hash_table_size(by_end) == 0 || mm_tcp_table_read(on_found, by_end, &error)) {
+    if (g_hash_table_size(by_end) == 0 || milter_tcp_table_read(on_found, by_end, &error)) {
         presence->has_warned = FALSE;
         g_hash_table_iter_init(&iter, by_end);
         while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&client)) {
@@ -303,7 +303,7 @@ mm_presence_note(MmRelay *relay, const MilterFrame *frame)
         return;
     client->is_known = TRUE;
     client->has_end = milter_command_parse_connect(frame, &connect, NULL) && connect.address &&
-                      mm_tcp_end_parse(&client->end, connect.address, connect.port);
+                      milter_tcp_end_parse(&client->end, connect.address, connect.port);
 }
 
 void
