@@ -5,6 +5,7 @@
 #include "config.h"
 #include "binding/ruby/native.h"
 
+#include <netinet/in.h>
 #include <ruby.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "binding/ruby/packets.h"
 #include "binding/ruby/session.h"
 #include "libmilter-core/log.h"
+#include "libmilter-core/tcp-table.h"
 #include "src/settings-table.h"
 
 static MmSettings *target; /* see mm_native_set_target() */
@@ -289,6 +291,21 @@ native_log(VALUE self, VALUE level, VALUE text)
     return Qnil;
 }
 
+/* local_end(address, port) -> [address, port] where that is connected to on this machine, or nil */
+static VALUE
+native_local_end(VALUE self, VALUE address, VALUE port)
+{
+    static MilterTcpRecent recent; /* Ruby's lock is held */
+    char text[INET6_ADDRSTRLEN];
+    MilterTcpEnd remote, local;
+
+    if (!milter_tcp_end_parse(&remote, StringValueCStr(address), (guint16)NUM2UINT(port)) ||
+        !milter_tcp_table_find(&remote, &recent, &local))
+        return Qnil;
+    return rb_ary_new_from_args(2, mm_convert_text(milter_tcp_end_address(&local, text)),
+                                UINT2NUM(local.port));
+}
+
 /* set_stoppers(child, steps, fallbacks): bits by step; a decision by step */
 static VALUE
 native_set_stoppers(VALUE self, VALUE name, VALUE steps, VALUE fallbacks)
@@ -331,6 +348,7 @@ mm_native_define(void)
     rb_define_singleton_method(native, "define_child", native_define_child, 2);
     rb_define_singleton_method(native, "remove_child", native_remove_child, 1);
     rb_define_singleton_method(native, "child_names", native_child_names, 0);
+    rb_define_singleton_method(native, "local_end", native_local_end, 2);
     rb_define_singleton_method(native, "set_stoppers", native_set_stoppers, 3);
     rb_define_singleton_method(native, "checks_connections=", native_set_checks_connections, 1);
     rb_define_singleton_method(native, "note", native_note, 1);

@@ -19,6 +19,8 @@ module Milter
       CHILDREN = {}
       DEFAULTS = { "applicable_conditions" => [], "options" => nil }.freeze
       LINES = []
+      CONNECTIONS = {} # remote ends of connections of this machine and the local ones
+      LOOKS = []       # the ends that were looked for
       # By scope, as the daemon has them.
       ITEMS = File.read(File.expand_path("../../src/settings-table.c", __dir__)).scan(/^    [A-Z_]+\(([A-Z]+), "(\w+)"/)
                   .group_by { |scope, _| scope == "CHILD" ? "milter" : scope.downcase }
@@ -34,6 +36,11 @@ module Milter
         def define_child(name, origin) = CHILDREN[name] = origin
         def remove_child(name) = CHILDREN.delete(name)
         def child_names = CHILDREN.keys
+
+        def local_end(address, port)
+          LOOKS << [address, port]
+          CONNECTIONS[[address, port]]
+        end
       end
     end
   end
@@ -98,6 +105,7 @@ class FakeAddress
   def self.unix = new("/run/x", 0, :unix)
   def self.unknown = new(nil, 0, :unknown)
 
+  def local_end = Milter::Manager::SocketTable.local_end(address, port)
   def unix? = @family == :unix
   def unknown? = @family == :unknown
   def to_ip_address = @family == :inet ? IPAddr.new(@address) : nil

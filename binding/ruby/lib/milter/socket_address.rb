@@ -26,6 +26,10 @@ module Milter
       def address = nil
       def port = nil
 
+      # Where the client is connected to on this machine, [address, port], as the kernel knows it;
+      # nil: nowhere.
+      def local_end = nil
+
       # Of the address: 32 or 128, and as a number; nil where there is none.  An IPv4 address in an
       # IPv6 form is the IPv4 address.
       def bits = nil
@@ -60,6 +64,13 @@ module Milter
         @to_ip_address ||= IPAddr.new(address)
       rescue IPAddr::Error
         nil
+      end
+
+      # Looked up once: a session has one such object.
+      def local_end
+        return @local_end if defined?(@local_end)
+
+        @local_end = Manager::SocketTable.local_end(address, port)
       end
 
       def to_s

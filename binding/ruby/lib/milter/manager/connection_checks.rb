@@ -56,17 +56,13 @@ module Milter
     # manager.netstat_connection_checker: looks one client up, for checkers of one's own.  The
     # manager's own look, of all clients at once, is manager.connection_check_interval.
     class NetstatConnectionChecker
-      def initialize(table = SocketTable.new)
-        @table = table
-      end
-
       # Whether the client is connected to this machine; true where that cannot be known.
       def connected?(context)
         address = context.smtp_client_address
         ip = AddressSet.of(address)
         return true unless ip && address.port.to_i.positive?
 
-        !@table.local_end(ip, address.port).nil?
+        !SocketTable.local_end(ip, address.port).nil?
       end
 
       alias call connected?

@@ -14,10 +14,9 @@ module Milter
       }.freeze
 
       # @param name [String] of the condition
-      def initialize(name, table = SocketTable.new)
+      def initialize(name)
         super("listener(#{name.dump})")
         @name = name
-        @table = table
         shipped = SHIPPED.fetch(name, {})
         @names = shipped.fetch(:names, []).map { |each| Matcher.new(each) }
         @ports = shipped.fetch(:ports, []).dup
@@ -67,18 +66,23 @@ module Milter
 
       private
 
-      # The MTA's word, else the kernel's.
+      # The MTA's word, else the kernel's; nil where nobody knows.
       def port(context, socket_address)
         told = Integer(context["daemon_port"].to_s, 10, exception: false)
-        return told if told
-        return 0 if socket_address.unix?
+        return told if told&.positive?
+        return 0 if without_smtp?(told, socket_address)
+
+        found = socket_address.local_end
+        found && found[1]
+      end
+
+      # MTAs tell of port 0 for what came without SMTP.  A client elsewhere came with SMTP: what
+      # is not told of it is the port, as by XCLIENT or a proxy, and it must not pass for our own.
+      def without_smtp?(told, socket_address)
+        return true if socket_address.unix?
 
         address = AddressSet.of(socket_address)
-        return nil unless address
-        return 0 if socket_address.port.zero? # Postfix says so of what came without SMTP
-
-        found = @table.local_end(address, socket_address.port)
-        found && found[1]
+        address ? address.loopback? && (told || socket_address.port).zero? : told == 0
       end
     end
   end

@@ -7,10 +7,6 @@ module Milter
       # What stands for a queue id before Postfix gives the message one.
       DUMMY_ID = "dummy-id"
 
-      def initialize(table = SocketTable.new)
-        @table = table
-      end
-
       # At connect: the address, name and port of the interface.
       def set_interface(context, socket_address)
         address, port = interface(context, socket_address)
@@ -39,11 +35,11 @@ module Milter
       end
 
       def from_table(context, socket_address)
-        client = AddressSet.parse(context["client_addr"]) || AddressSet.of(socket_address)
-        return nil unless client
-
+        address = context["client_addr"] || socket_address.address
         port = Integer(context["client_port"] || socket_address.port, exception: false)
-        port&.positive? ? @table.local_end(client, port) : nil
+        return socket_address.local_end if [address, port] == [socket_address.address, socket_address.port]
+
+        SocketTable.local_end(address, port)
       end
 
       # A macro that the MTA sent stays.
