@@ -9,7 +9,7 @@ ACCOUNT_TESTS = \
 TESTS += $(ACCOUNT_TESTS)
 EXTRA_DIST += $(ACCOUNT_TESTS) test/daemon/asker.rb
 
-DAEMON_TESTS = test/daemon/test-conditions test/daemon/test-config test/daemon/test-control test/daemon/test-detection test/daemon/test-explain \
+DAEMON_TESTS = test/daemon/test-conditions test/daemon/test-config test/daemon/test-control test/daemon/test-detection test/daemon/test-dns test/daemon/test-explain \
 	test/daemon/test-files \
 	test/daemon/test-language test/daemon/test-launch test/daemon/test-presence test/daemon/test-processes \
 	test/daemon/test-recipients \
