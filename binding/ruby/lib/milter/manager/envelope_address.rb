@@ -5,6 +5,11 @@ module Milter
     # The address of MAIL or RCPT: "<Info@Example.Com>" is info@example.com at example.com.
     # Bytes in, bytes out.
     class EnvelopeAddress
+      # What needs no quotes before the @.
+      ATOM = /[^\x00-\x20\x7f"(),:;<>@\[\]\\.]+/n
+      DOT_ATOM = /\A#{ATOM}(?:\.#{ATOM})*\z/n
+      QUOTED = /\A"(?:[^"\\]|\\.)*"\z/mn
+
       # @param text [String, EnvelopeAddress] as it came, with or without < and >
       def self.of(text)
         text.is_a?(EnvelopeAddress) ? text : new(text)
@@ -14,21 +19,20 @@ module Milter
         @text = text.to_s.b
       end
 
-      # The address without < and > and source route, in lower case; "" for the null sender.
+      # The address without < and > and source route, needless quotes and a dot at its end, in
+      # lower case; "" for the null sender.
       def address_spec
-        @address_spec ||= strip(@text).downcase(:ascii)
+        @address_spec ||= domain ? "#{local_part}@#{domain}".b : local_part
       end
 
       # What is before the last @; all, where there is none.
       def local_part
-        at = address_spec.rindex("@")
-        at ? address_spec[0...at] : address_spec
+        parts.first
       end
 
       # What is after the last @, without a dot at its end; nil where there is none.
       def domain
-        at = address_spec.rindex("@")
-        at && address_spec[(at + 1)..].chomp(".")
+        parts.last
       end
 
       # Whether it is the null sender, <>.
@@ -41,6 +45,22 @@ module Milter
       end
 
       private
+
+      def parts
+        @parts ||= begin
+          text = strip(@text).downcase(:ascii)
+          at = text.rindex("@") unless QUOTED.match?(text)
+          at ? [unquoted(text[0...at]), text[(at + 1)..].chomp(".")] : [unquoted(text), nil]
+        end
+      end
+
+      # "bob" is bob, and "b\ob" as well; "b ob" is what it is.
+      def unquoted(local)
+        return local unless QUOTED.match?(local)
+
+        inside = local[1..-2].gsub(/\\(.)/mn, "\\1")
+        DOT_ATOM.match?(inside) ? inside : local
+      end
 
       def strip(text)
         inside = text.strip
