@@ -3,6 +3,7 @@
 #include "binding/ruby/packets.h"
 
 #include <arpa/inet.h>
+#include <ruby/encoding.h>
 #include <string.h>
 
 #define HEAD 5 /* bytes before a payload: length, command */
@@ -70,7 +71,12 @@ mm_packets_macro(MmView payload, MmView name)
 VALUE
 mm_packets_string(MmView view)
 {
-    return rb_obj_freeze(rb_str_new(view.text, (long)view.size));
+    VALUE string = rb_utf8_str_new(view.text, (long)view.size);
+
+    /* Most are ASCII, which goes with everything; for the rest the files' own "é" is UTF-8. */
+    if (rb_enc_str_coderange(string) != ENC_CODERANGE_VALID)
+        rb_enc_associate_index(string, rb_ascii8bit_encindex());
+    return rb_obj_freeze(string);
 }
 
 /* ipv4(text) -> the address as a number, or nil */
