@@ -11,6 +11,8 @@
 #include "binding/ruby/session.h"
 #include "src/rules.h"
 
+#define MACROS_MAX 32768 /* bytes of the macros that conditions set for a child */
+
 struct _MmContext {
     VALUE session, decision;
     VALUE own_macros; /* { name => [value, step] }; nil, as the next three, until there is one */
@@ -251,23 +253,50 @@ has_nul(VALUE text)
     return memchr(RSTRING_PTR(text), '\0', (size_t)RSTRING_LEN(text)) != NULL;
 }
 
+typedef struct {
+    VALUE name; /* that is not counted */
+    long bytes;
+} Space;
+
+static int
+add_space(VALUE name, VALUE macro, VALUE data)
+{
+    Space *space = (Space *)data;
+
+    if (!RTEST(rb_str_equal(name, space->name)))
+        space->bytes += RSTRING_LEN(name) + RSTRING_LEN(rb_ary_entry(macro, 0));
+    return ST_CONTINUE;
+}
+
+/* A child takes 64 KB at once, with the MTA's own. */
+static void
+check_space(const MmContext *context, VALUE name, VALUE text)
+{
+    Space space = { name, RSTRING_LEN(name) + RSTRING_LEN(text) };
+
+    rb_hash_foreach(context->own_macros, add_space, (VALUE)&space);
+    if (space.bytes > MACROS_MAX)
+        rb_raise(rb_eArgError, "a macro of %ld bytes is too much: a child takes %d of them all",
+                 RSTRING_LEN(text), MACROS_MAX);
+}
+
 /* self[name] = value: exactly this child gets the macro, from the command on that is being
  * decided on */
 static VALUE
 context_set_macro(VALUE self, VALUE given, VALUE value)
 {
     MmContext *context = mm_context_of(self);
-    VALUE name = rb_str_new_frozen(bare(given)), text = rb_str_dup(rb_obj_as_string(value)), wire;
+    VALUE name = rb_str_new_frozen(bare(given)), text = rb_obj_as_string(value), wire;
 
     context->is_personal = TRUE;
     if (RSTRING_LEN(name) == 0 || has_nul(name) || has_nul(text))
         rb_raise(rb_eArgError, "%+" PRIsVALUE " cannot be a macro with the value %+" PRIsVALUE,
                  given, text);
-    rb_enc_associate(text, rb_ascii8bit_encoding());
-    rb_obj_freeze(text);
+    text = mm_packets_string((MmView){ RSTRING_PTR(text), (gsize)RSTRING_LEN(text) });
     keep_up(context);
     if (NIL_P(context->own_macros))
         context->own_macros = rb_hash_new();
+    check_space(context, name, text);
     rb_hash_aset(context->own_macros, name,
                  rb_ary_new_from_args(2, text, INT2FIX((int)context->step)));
     if (NIL_P(context->new_macros))
