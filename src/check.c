@@ -67,7 +67,7 @@ load(const MmOptions *options, const MmRules *rules, char **spec_p)
     MmMessage message;
     int status = -1;
 
-    if (!mm_generation_launch(options, rules, NULL, &process, &error))
+    if (!mm_generation_launch(options, rules, NULL, NULL, &process, &error))
         return fail(error->message);
     while (status < 0 &&
            mm_channel_receive(process.channel, TRUE, &message) == MM_CHANNEL_MESSAGE) {

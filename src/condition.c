@@ -398,7 +398,7 @@ ask(MmRelay *relay, MmMember *member, MilterStep step, GArray *asked, GByteArray
     question->items = items;
     question->statuses = statuses_of(relay);
     question->limit = limit_of(relay);
-    question->n_sessions = relay->host->n_sessions;
+    question->n_sessions = mm_host_n_all_sessions(relay->host);
     question->seen = relay->transaction ? relay->transaction->body_bytes +
                                               relay->transaction->header_bytes : 0;
     question->n_asked = asked->len;

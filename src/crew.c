@@ -34,6 +34,7 @@ typedef struct {
     int listen_fd; /* -1 when draining */
     int term_fd;   /* readable: SIGTERM came */
     guint64 *beat;
+    MmTally *tally;
     Seat *seats;
     guint n_seats;
     guint n_quick_ends; /* in a row */
@@ -77,6 +78,7 @@ be_worker(Crew *crew, guint number, int channel)
         .channel = channel,
         .supervisor = crew->channel,
         .listen_fd = crew->listen_fd,
+        .tally = crew->tally,
     };
     int status;
 
@@ -325,7 +327,8 @@ init_seats(Crew *crew)
 }
 
 int
-mm_crew_run(const MmRules *rules, MmSettings *settings, int channel, int listen_fd, guint64 *beat)
+mm_crew_run(const MmRules *rules, MmSettings *settings, int channel, int listen_fd, guint64 *beat,
+            MmTally *tally)
 {
     Crew crew = {
         .rules = rules,
@@ -333,6 +336,7 @@ mm_crew_run(const MmRules *rules, MmSettings *settings, int channel, int listen_
         .channel = channel,
         .listen_fd = listen_fd,
         .beat = beat,
+        .tally = tally,
     };
     int status = EXIT_SUCCESS;
 

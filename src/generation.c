@@ -24,6 +24,7 @@ typedef struct {
     const MmRules *rules;
     int channel;
     guint64 *beat;
+    MmTally *tally;
     MmSettings *settings; /* owned */
     int listen_fd;        /* -1 until it came; owned */
 } Generation;
@@ -232,7 +233,7 @@ run(Generation *generation)
     if (!settle(generation, &error))
         return fail(generation, error);
     return mm_crew_run(generation->rules, generation->settings, generation->channel,
-                       generation->listen_fd, generation->beat);
+                       generation->listen_fd, generation->beat, generation->tally);
 }
 
 static void G_GNUC_NORETURN
@@ -257,9 +258,11 @@ be_generation(Generation *generation, const MmSettings *settings)
 
 gboolean
 mm_generation_launch(const MmOptions *options, const MmRules *rules, const MmSettings *settings,
-                     MmGenerationProcess *process, GError **error)
+                     MmTally *tally, MmGenerationProcess *process, GError **error)
 {
-    Generation generation = { .options = options, .rules = rules, .listen_fd = -1 };
+    Generation generation = {
+        .options = options, .rules = rules, .tally = tally, .listen_fd = -1
+    };
     int ends[2];
     pid_t pid;
     void *beat;

@@ -11,6 +11,7 @@
 
 #include "src/options.h"
 #include "src/rules.h"
+#include "src/tally.h"
 
 G_BEGIN_DECLS
 
@@ -23,10 +24,10 @@ typedef struct {
 } MmGenerationProcess;
 
 /* Fork one.  SETTINGS: those of the generation before, by which it logs while it loads, or
- * NULL.  Returns in the parent only. */
+ * NULL.  TALLY: where its workers count, NULL when it will have none.  Returns in the parent only. */
 gboolean mm_generation_launch(const MmOptions *options, const MmRules *rules,
-                              const MmSettings *settings, MmGenerationProcess *process,
-                              GError **error);
+                              const MmSettings *settings, MmTally *tally,
+                              MmGenerationProcess *process, GError **error);
 void mm_generation_unmap_beat(guint64 **beat_p);
 
 G_END_DECLS

@@ -85,6 +85,8 @@ libmm_la_SOURCES = \
 	src/supervisor.h \
 	src/syslog.c \
 	src/syslog.h \
+	src/tally.c \
+	src/tally.h \
 	src/verdict.c \
 	src/verdict.h \
 	src/watch.c \

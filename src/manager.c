@@ -207,6 +207,13 @@ mm_manager_set_launch(MmManager *manager, void (*launch)(const char *name, gpoin
 }
 
 void
+mm_manager_set_tally(MmManager *manager, MmTally *tally, guint32 *entry)
+{
+    manager->host.tally = tally;
+    manager->host.tally_entry = entry;
+}
+
+void
 mm_manager_set_maintenance(MmManager *manager, void (*maintain)(void))
 {
     manager->maintain = maintain;

@@ -34,6 +34,9 @@ void mm_manager_set_presence(MmManager *manager, MmPresence *presence);
 void mm_manager_set_launch(MmManager *manager, void (*launch)(const char *name, gpointer data),
                            gpointer data);
 
+/* Have sessions counted in ENTRY of TALLY, too; ENTRY may be NULL. */
+void mm_manager_set_tally(MmManager *manager, MmTally *tally, guint32 *entry);
+
 /* Call MAINTAIN after every manager.maintenance_interval finished sessions. */
 void mm_manager_set_maintenance(MmManager *manager, void (*maintain)(void));
 

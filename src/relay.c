@@ -21,6 +21,22 @@ mm_host_init(MmHost *host, MilterLoop *loop, const MmSettings *settings, MmStats
             host->default_macros[mta][stage] = mm_negotiation_host_macros(settings, mta, stage);
 }
 
+guint
+mm_host_n_all_sessions(const MmHost *host)
+{
+    guint others = host->tally ? mm_tally_sum(host->tally) : 0;
+
+    return host->tally_entry ? others : others + host->n_sessions;
+}
+
+static void
+set_n_sessions(MmHost *host, guint n)
+{
+    host->n_sessions = n;
+    if (host->tally_entry)
+        mm_tally_set(host->tally_entry, n);
+}
+
 void
 mm_host_clear(MmHost *host)
 {
@@ -88,7 +104,7 @@ release(MmRelay *relay)
     for (guint i = 0; i < relay->n_members; i++)
         mm_member_clear(&relay->members[i]);
     mm_condition_close(relay);
-    relay->host->n_sessions--;
+    set_n_sessions(relay->host, relay->host->n_sessions - 1);
     g_clear_pointer(&relay->members, g_free);
     relay->n_members = 0;
     milter_timer_clear(&relay->progress);
@@ -490,7 +506,7 @@ mm_relay_new(MmHost *host, int fd, MmRelayEnded ended, gpointer data)
     relay->step = MILTER_STEP_NONE;
     relay->transaction_fact = -1;
     relay->next_fact = -1;
-    host->n_sessions++;
+    set_n_sessions(host, host->n_sessions + 1);
     relay->macros = milter_macros_new();
     mm_dialect_init(&relay->dialect, relay->mta);
     milter_timer_init(&relay->progress, host->loop, on_progress_due, relay);

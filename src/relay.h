@@ -14,6 +14,7 @@
 #include "libmilter-core/spool.h"
 #include "src/settings.h"
 #include "src/stats.h"
+#include "src/tally.h"
 
 G_BEGIN_DECLS
 
@@ -44,6 +45,8 @@ typedef struct {
     gpointer launch_data;
     struct _MmPresence *presence;     /* NULL when nobody looks after clients */
     guint n_sessions;         /* now */
+    MmTally *tally;           /* of all workers' sessions; NULL where there are no others */
+    guint32 *tally_entry;     /* ours in it, or NULL */
     guint next_tag;           /* number of the next session, for log lines */
     /* Names a child without a list of its own gets where a list was asked for; owned. */
     char *default_macros[MM_N_MTAS][MILTER_N_STAGES];
@@ -52,6 +55,9 @@ typedef struct {
 /* SETTINGS and STATS are borrowed. */
 void mm_host_init(MmHost *host, MilterLoop *loop, const MmSettings *settings, MmStats *stats);
 void mm_host_clear(MmHost *host);
+
+/* Sessions of all workers. */
+guint mm_host_n_all_sessions(const MmHost *host);
 
 typedef struct _MmRelay MmRelay;
 

@@ -55,7 +55,7 @@ struct _MmQuestion {
     GBytes *statuses;    /* by MmChild.index: the last reply but continue, 0 for none; with
                             MM_STATUS_QUITTED, when it takes no part any more; owned */
     double limit;        /* s it may take */
-    guint n_sessions;    /* sessions of the worker */
+    guint n_sessions;    /* sessions of all workers */
     guint64 seen;        /* bytes of the message that came from the MTA */
     guint n_asked;
     MmAsked *asked;      /* owned */

@@ -341,7 +341,7 @@ mm_supervisor_load(MmSupervisor *supervisor)
     milter_timer_stop(&supervisor->retry);
     give_up_pending(supervisor);
     if (!mm_generation_launch(supervisor->options, supervisor->rules, supervisor->settings,
-                              &process, &error)) {
+                              supervisor->tally, &process, &error)) {
         mm_supervisor_report_failure(supervisor, error->message);
         return;
     }

@@ -96,6 +96,7 @@ struct _MmSupervisor {
     gint64 watch_at;       /* µs, when it is to fire */
     guint n_times_watched; /* in a row, without being late */
     MmTotals totals;       /* of workers that have ended */
+    MmTally *tally;        /* of sessions in workers that live; owned */
     MmWatch *files;        /* that the configuration in use was made from; owned */
 };
 

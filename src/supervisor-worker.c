@@ -44,6 +44,7 @@ on_end(struct ev_loop *ev, ev_io *watch, int events)
     MmGeneration *generation = generation_of(worker);
 
     mm_totals_add(&supervisor->totals, worker->stats, (const char *const *)worker->child_names);
+    mm_tally_leave(supervisor->tally, worker->pid);
     if (generation)
         generation->n_workers--;
     g_ptr_array_remove_fast(supervisor->workers, worker);
@@ -67,6 +68,7 @@ mm_supervisor_add_worker(MmGeneration *generation, const MmMessage *message)
     /* It has ended before its word was read: a stop that came right after the start. */
     if (message->pid > 1 && (pidfd < 0 || parent == 0)) {
         mm_stats_free(&stats);
+        mm_tally_leave(supervisor->tally, message->pid);
         if (pidfd >= 0)
             close(pidfd);
         return;

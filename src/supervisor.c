@@ -215,6 +215,7 @@ init(MmSupervisor *supervisor)
     supervisor->generations = g_ptr_array_new_with_free_func((GDestroyNotify)mm_generation_free);
     supervisor->workers = g_ptr_array_new_with_free_func((GDestroyNotify)mm_worker_record_free);
     mm_totals_init(&supervisor->totals);
+    supervisor->tally = mm_tally_new();
     supervisor->launcher = mm_launcher_new();
     supervisor->control = mm_control_new(supervisor);
     supervisor->started_at = g_get_monotonic_time();
@@ -252,6 +253,7 @@ clear(MmSupervisor *supervisor)
     g_free(supervisor->pid_file);
     mm_settings_free(&supervisor->settings);
     mm_totals_clear(&supervisor->totals);
+    mm_tally_free(&supervisor->tally);
     mm_launcher_free(&supervisor->launcher);
     milter_loop_free(&supervisor->loop);
 }

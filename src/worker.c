@@ -25,6 +25,7 @@
 typedef struct {
     const MmWorkerStart *start;
     MmStats *stats;
+    guint32 *tally_entry; /* or NULL */
     MilterLoop *loop;
     MmManager *manager;
     MmConditions *conditions; /* NULL when no child has any */
@@ -139,6 +140,7 @@ relay(gpointer data)
     worker->manager =
         mm_manager_new(worker->loop, start->settings, worker->stats, start->listen_fd);
     mm_manager_set_launch(worker->manager, launch, worker);
+    mm_manager_set_tally(worker->manager, start->tally, worker->tally_entry);
     mm_manager_set_maintenance(worker->manager, start->rules->maintain);
     if (worker->conditions) {
         mm_conditions_attach(worker->conditions, worker->loop);
@@ -234,6 +236,7 @@ mm_worker_run(const MmWorkerStart *start)
         mm_stats_free(&worker.stats);
         return EXIT_FAILURE;
     }
+    worker.tally_entry = mm_tally_enter(start->tally, getpid());
     worker.conditions = mm_conditions_new(start->rules, start->settings);
     worker.presence = mm_presence_new(start->rules, start->settings);
     thread = start_relay(&worker);
@@ -245,5 +248,6 @@ mm_worker_run(const MmWorkerStart *start)
     mm_process_forget_term();
     close(start->channel);
     mm_stats_free(&worker.stats);
+    mm_tally_leave(start->tally, getpid());
     return EXIT_SUCCESS;
 }

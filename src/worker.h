@@ -10,6 +10,7 @@
 
 #include "src/rules.h"
 #include "src/settings.h"
+#include "src/tally.h"
 
 G_BEGIN_DECLS
 
@@ -20,6 +21,7 @@ typedef struct {
     int channel;    /* to the generation; taken over */
     int supervisor; /* channel to the supervisor, or -1 when it is gone; taken over */
     int listen_fd;  /* taken over */
+    MmTally *tally; /* of all workers; borrowed */
 } MmWorkerStart;
 
 /* Run to the end; the exit status. */

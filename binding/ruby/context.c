@@ -28,7 +28,6 @@ struct _MmContext {
 };
 
 static VALUE context_class, names;
-static guint n_workers;
 
 static void
 mark(void *data)
@@ -388,11 +387,11 @@ context_seen_size(VALUE self)
     return ULL2NUM(mm_session_seen(session_of(mm_context_of(self))));
 }
 
-/* n_processing_sessions: sessions at once, as this worker sees it: its own, times the workers */
+/* n_processing_sessions: sessions at once, of all workers */
 static VALUE
 context_n_processing_sessions(VALUE self)
 {
-    return ULL2NUM((guint64)mm_session_n_sessions(session_of(mm_context_of(self))) * n_workers);
+    return UINT2NUM(mm_session_n_sessions(session_of(mm_context_of(self))));
 }
 
 /* --- for conditions: what is this child's, or may change while others look at it --- */
@@ -512,10 +511,9 @@ context_is_quitted(VALUE self)
 }
 
 void
-mm_context_open(VALUE children, guint workers)
+mm_context_open(VALUE children)
 {
     names = children;
-    n_workers = workers;
 }
 
 /* The guide has them all. */

@@ -17,8 +17,8 @@ typedef struct _MmContext MmContext;
 /* Add the class to MANAGER; once. */
 void mm_context_define(VALUE manager);
 
-/* Where the children's names come from, and how many workers there are.  NAMES is an Array. */
-void mm_context_open(VALUE names, guint n_workers);
+/* Where the children's names come from: an Array. */
+void mm_context_open(VALUE names);
 
 /* That of a child of SESSION, made when it is first asked for. */
 VALUE mm_context_get(VALUE session, guint child);

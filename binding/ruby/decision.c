@@ -612,14 +612,14 @@ context_answer_of(VALUE self, VALUE stopper, VALUE arguments)
     return rb_ensure(combined_body, (VALUE)&combined, combined_end, (VALUE)&combined);
 }
 
-/* open_decisions(decider, names of children, stoppers of children, workers) */
+/* open_decisions(decider, names of children, stoppers of children) */
 static VALUE
-native_open_decisions(VALUE self, VALUE a_decider, VALUE names, VALUE stoppers, VALUE workers)
+native_open_decisions(VALUE self, VALUE a_decider, VALUE names, VALUE stoppers)
 {
     decider = a_decider;
     session_closed = rb_path2class("Milter::Manager::SessionClosed");
     condition_timeout = rb_path2class("Milter::Manager::ConditionTimeout");
-    mm_context_open(names, NUM2UINT(workers));
+    mm_context_open(names);
     mm_stoppers_open(stoppers);
     return Qnil;
 }
@@ -670,5 +670,5 @@ mm_decision_define(VALUE manager, VALUE native)
         *kept[i] = Qnil;
         rb_gc_register_address(kept[i]);
     }
-    rb_define_singleton_method(native, "open_decisions", native_open_decisions, 4);
+    rb_define_singleton_method(native, "open_decisions", native_open_decisions, 3);
 }

@@ -38,12 +38,16 @@ test_unit_test_state_SOURCES = test/unit/test-state.c
 test_unit_test_state_LDADD = $(CORE_TEST_LIBS)
 
 # the daemon's processes and settings
-check_PROGRAMS += test/unit/test-processes test/unit/test-settings test/unit/test-tcp-table
-TESTS += test/unit/test-processes test/unit/test-settings test/unit/test-tcp-table
+check_PROGRAMS += test/unit/test-processes test/unit/test-settings test/unit/test-tally \
+	test/unit/test-tcp-table
+TESTS += test/unit/test-processes test/unit/test-settings test/unit/test-tally \
+	test/unit/test-tcp-table
 test_unit_test_processes_SOURCES = test/unit/test-processes.c
 test_unit_test_processes_LDADD = libmm.la $(LDADD)
 test_unit_test_settings_SOURCES = test/unit/test-settings.c
 test_unit_test_settings_LDADD = libmm.la $(LDADD)
+test_unit_test_tally_SOURCES = test/unit/test-tally.c
+test_unit_test_tally_LDADD = libmm.la $(LDADD)
 test_unit_test_tcp_table_SOURCES = test/unit/test-tcp-table.c
 test_unit_test_tcp_table_LDADD = libmm.la $(LDADD)
 

@@ -55,7 +55,6 @@ module Milter
         LoadGuard.watch { @configuration.load_main }
         @trace&.install(@configuration.conditions.each_value)
         @plan = @configuration.plan
-        @n_workers = @configuration.manager.n_workers
         @limit = @configuration.manager.condition_timeout
         nil
       end
@@ -84,8 +83,7 @@ module Milter
       def run_worker(_number)
         threads = @configuration.hooks.start_worker
         yield threads if block_given?
-        n_workers = @n_workers.zero? ? Etc.nprocessors : @n_workers
-        Decider.new(@plan, n_workers, @configuration.hooks, @limit).run
+        Decider.new(@plan, @configuration.hooks, @limit).run
         nil
       end
 

@@ -9,9 +9,8 @@ module Milter
       INSIST_SECONDS = 5.0 # between time limits for what does not end at the first
 
       # @param hooks [Hooks, nil] what else runs in this thread, computing for LIMIT seconds at most
-      def initialize(plan, n_workers, hooks = nil, limit = 10)
+      def initialize(plan, hooks = nil, limit = 10)
         @children = plan.children
-        @n_workers = n_workers
         @hooks = hooks
         @limit = limit
         @decisions = {} # those that wait, by id
@@ -20,7 +19,7 @@ module Milter
       # Until the worker ends.
       def run
         @scheduler = Scheduler.new
-        Native.open_decisions(self, @children.map(&:name), @children.map(&:stoppers), @n_workers)
+        Native.open_decisions(self, @children.map(&:name), @children.map(&:stoppers))
         @watchdog = Watchdog.new(@scheduler)
         Waiting.install
         Fiber.set_scheduler(@scheduler)
