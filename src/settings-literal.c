@@ -2,6 +2,7 @@
 #include "config.h"
 #include "src/settings-table.h"
 
+#include <math.h>
 #include <string.h>
 
 static void
@@ -32,7 +33,7 @@ append_number(GString *out, double number)
 
     g_ascii_dtostr(digits, sizeof(digits), number);
     g_string_append(out, digits);
-    if (!strpbrk(digits, ".e"))
+    if (isfinite(number) && !strpbrk(digits, ".e"))
         g_string_append(out, ".0");
 }
 

@@ -38,6 +38,7 @@ module Milter
       def file(table)
         wrong(:file, table, "a path or type:path") unless table.respond_to?(:to_str) && !table.to_str.empty?
         type, path = table.to_str.match(/\A(?:([a-z][a-z0-9_]*):)?(.+)\z/m).captures
+        check_kind(table, type)
         path = @resolve.call(path)
         if type.nil? || Table::KINDS.include?(type)
           @sources << [Table.new(type || "list", path), Source.here]
@@ -144,6 +145,12 @@ module Milter
         @sources << [kind.new(self, label, *arguments, **options), Source.here]
       rescue ArgumentError => error
         raise ConfigurationError, "#{@word}: #{label}: #{error.message}"
+      end
+
+      def check_kind(table, type)
+        return if type.nil? || Table::KINDS.include?(type) || Postmap::KINDS.include?(type)
+
+        wrong(:file, table, "a path or type:path with a type of Postfix (a path with a colon begins with ./ or /)")
       end
 
       def secret_url(method, url)

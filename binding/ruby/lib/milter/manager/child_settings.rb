@@ -15,6 +15,32 @@ module Milter
         @conditions = conditions
       end
 
+      # Its names; << adds one.
+      class Names < Array
+        def initialize(settings, names)
+          super(names)
+          @settings = settings
+          freeze
+        end
+
+        def <<(name)
+          @settings.add_applicable_condition(name)
+          @settings.applicable_conditions
+        end
+
+        def push(*names)
+          names.each { |name| self << name }
+          @settings.applicable_conditions
+        end
+
+        alias append push
+        def concat(*lists) = push(*lists.flatten)
+      end
+
+      def applicable_conditions
+        Names.new(self, Native.get("milter", name, "applicable_conditions"))
+      end
+
       def applicable_conditions=(names)
         names = [names] if names.is_a?(String) || names.is_a?(Symbol)
         check_conditions(names) if names.is_a?(Array)

@@ -66,21 +66,18 @@ module Milter
 
       # The name server to ask: "192.0.2.1", "[2001:db8::1]:5353"; nil: the system's.
       def name_server=(server)
-        self.name_servers = server.nil? ? nil : [server]
+        set_name_servers(:name_server, server.nil? ? nil : [server])
       end
 
       def name_servers=(servers)
-        parsed = servers && Array(servers).map do |server|
-          NameServers.parse(server) or
-            wrong(:name_servers, server, "the address of a name server such as 192.0.2.1:53")
-        end
-        @name_servers = parsed&.empty? ? nil : parsed
-        note_set(:name_servers, servers)
+        set_name_servers(:name_servers, servers)
       end
 
       # The sum of weights from which on a client counts as listed.
       def threshold=(number)
-        @threshold = check_number(:threshold, number, min: 0, whole: false)
+        check_number(:threshold, number, min: 0, whole: false)
+        wrong(:threshold, number, "above 0: every client would be listed") if number.zero?
+        @threshold = number
         note_set(:threshold, number)
       end
 
@@ -105,6 +102,16 @@ module Milter
       end
 
       private
+
+      # WORD: as which it was written.
+      def set_name_servers(word, servers)
+        parsed = servers && Array(servers).map do |server|
+          NameServers.parse(server) or
+            wrong(word, server, "the address of a name server such as 192.0.2.1:53")
+        end
+        @name_servers = parsed&.empty? ? nil : parsed
+        note_set(:name_servers, servers)
+      end
 
       def defaults
         { name_servers: nil, threshold: 1, timeout: 5 }

@@ -59,8 +59,8 @@ module Milter
       end
 
       def method_missing(name, *)
-        items = [:milters, *ITEMS].join(", ")
-        raise ConfigurationError, "policy has no item \"#{name.to_s.chomp('=')}\"; it has #{items}"
+        wanted = name.to_s.chomp("=")
+        raise ConfigurationError, "policy has no item \"#{wanted}\"#{Spelling.nearest_or_all(wanted, [:milters, *ITEMS])}"
       end
     end
   end

@@ -49,5 +49,7 @@ module Milter
         note(method, network)
       end
     end
+
+    AddressMatcher = RemoteNetwork # 2.x's name for it
   end
 end

@@ -12,6 +12,12 @@ module Milter
         found = DidYouMean::SpellChecker.new(dictionary: words).correct(name).first
         found ? "; the nearest is #{found}" : ""
       end
+
+      # The same; all words where none is near.
+      def self.nearest_or_all(name, words)
+        found = nearest(name, words)
+        found.empty? ? "; it has #{words.sort.join(', ')}" : found
+      end
     end
   end
 end

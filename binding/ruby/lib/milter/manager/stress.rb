@@ -57,5 +57,7 @@ module Milter
         limits.empty? ? 0 : [limits.min * 3 / 4, 1].max
       end
     end
+
+    Breaker = Stress # 2.x's name for it
   end
 end

@@ -11,6 +11,9 @@ module Milter
         def text = maker.call
       end
 
+      # What subclasses have for the engine, not for files.
+      INTERNALS = %i[settle origin define_stoppers].freeze
+
       # @param word [String] how the language calls it
       def initialize(word)
         @word = word
@@ -105,8 +108,8 @@ module Milter
       end
 
       def method_missing(name, *)
-        own = self.class.public_instance_methods(false) - %i[inspect]
-        raise ConfigurationError, "#{@word} has no \"#{name}\"; it has #{own.sort.join(', ')}"
+        words = self.class.public_instance_methods - Tunable.public_instance_methods - INTERNALS
+        raise ConfigurationError, "#{@word} has no \"#{name}\"#{Spelling.nearest_or_all(name, words)}"
       end
     end
   end

@@ -71,10 +71,22 @@ module Milter
           raise ConfigurationError, "#{@label}: the filter needs %s, %u or %d in place of the account" \
             unless Template.uses_key?(filter)
 
+          raise ConfigurationError, "#{@label}: filter #{filter.inspect}: its parentheses do not match" unless balanced?(filter)
+
           Net::LDAP::Filter.construct(Template.expand(filter, Key::Text.new("a@b", "a", "b")))
           filter
         rescue Net::LDAP::Error => error
           raise ConfigurationError, "#{@label}: filter #{filter.inspect}: #{error.message}"
+        end
+
+        # net-ldap takes what is left open, and forgets what comes behind.
+        def balanced?(filter)
+          depth = 0
+          filter.strip.each_char.with_index(1) do |char, n|
+            depth += { "(" => 1, ")" => -1 }.fetch(char, 0)
+            return false if depth.negative? || (char == ")" && depth.zero? && n < filter.strip.size)
+          end
+          depth.zero?
         end
 
         def ask(connection, text)

@@ -6,6 +6,10 @@ module Milter
       # Accounts in a table of Postfix that its own program reads: hash, lmdb, btree, texthash …
       class Postmap < Server
         FILES = { "hash" => ".db", "btree" => ".db", "lmdb" => ".lmdb", "cdb" => ".cdb", "texthash" => "" }.freeze
+        # Of Postfix 3.4 to 3.10, whether this system's has it or not.
+        KINDS = %w[btree cdb cidr dbm environ fail hash inline internal ldap lmdb memcache mongodb mysql netinfo nis
+                   nisplus pcre pgsql pipemap proxy randmap regexp sdbm socketmap sqlite static tcp texthash unionmap
+                   unix].freeze
         DIRECTORIES = %w[/usr/sbin /usr/local/sbin].freeze
         NOT_LISTED = /\Adunno\z/in
         FAILED = /\b(?:fatal|error|panic): .*/n

@@ -35,6 +35,10 @@ module Milter
         private
 
         def where(url)
+          unless url.match?(%r{\A(?:rediss?://|unix:/)})
+            raise ConfigurationError, "#{@label}: the URL is none of redis://HOST, rediss://HOST, unix:/PATH"
+          end
+
           url.start_with?("unix:/") ? { path: url.delete_prefix("unix:").sub(%r{\A/+}, "/") } : { url: url }
         end
 
