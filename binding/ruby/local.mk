@@ -31,7 +31,7 @@ libmm_ruby_la_SOURCES = \
 	binding/ruby/stoppers.h
 libmm_ruby_la_CPPFLAGS = $(AM_CPPFLAGS) -DRUBYLIB_DIR='"$(pkgdatadir)/ruby"'
 # Ruby's headers have names that shadow each other, and parameters they do not use.
-libmm_ruby_la_CFLAGS = $(AM_CFLAGS) $(subst -I,-isystem ,$(RUBY_CFLAGS))
+libmm_ruby_la_CFLAGS = $(AM_CFLAGS) $(RUBY_SANITIZE_FLAGS) $(subst -I,-isystem ,$(RUBY_CFLAGS))
 libmm_ruby_la_LIBADD = $(GLIB_LIBS) $(EV_LIBS) $(RUBY_LIBS)
 
 milterrubydir = $(pkgdatadir)/ruby/milter
