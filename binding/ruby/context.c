@@ -370,7 +370,7 @@ context_rejected_recipients(VALUE self)
 static VALUE
 context_sender_parameters(VALUE self)
 {
-    return mm_session_sender_parameters(session_of(mm_context_of(self)));
+    return rb_ary_dup(mm_session_sender_parameters(session_of(mm_context_of(self))));
 }
 
 /* recipient_parameters -> those of RCPT, by recipient */

@@ -331,6 +331,8 @@ mm_session_sender(MmSession *session)
 VALUE
 mm_session_sender_parameters(MmSession *session)
 {
+    if (!session->mail.data)
+        return rb_obj_freeze(rb_ary_new());
     if (NIL_P(session->sender_parameters))
         session->sender_parameters = rb_obj_freeze(rest(view_of(&session->mail)));
     return session->sender_parameters;
