@@ -209,15 +209,13 @@ mm_context_leave_combination(MmContext *context)
 
 /* --- for conditions: macros --- */
 
+/* A name without braces, as bytes. */
 static VALUE
-bare(VALUE name)
+bare(MmView name)
 {
-    VALUE text = rb_obj_as_string(name);
-    const char *bytes = RSTRING_PTR(text);
-    long size = RSTRING_LEN(text);
-
-    return size > 1 && bytes[0] == '{' && bytes[size - 1] == '}' ? rb_str_substr(text, 1, size - 2)
-                                                                 : text;
+    if (name.size > 1 && name.text[0] == '{' && name.text[name.size - 1] == '}')
+        name = (MmView){ name.text + 1, name.size - 2 };
+    return mm_packets_string(name);
 }
 
 /* The value of a macro that the MTA, or a condition, has set. */
@@ -226,13 +224,18 @@ macro(MmContext *context, MmView name)
 {
     context->has_read_macros = TRUE;
     if (mm_context_has_macros(context)) {
-        VALUE text = bare(rb_str_new(name.text, (long)name.size));
-        VALUE own = rb_hash_lookup(context->own_macros, text);
+        VALUE own = rb_hash_lookup(context->own_macros, bare(name));
 
         if (!NIL_P(own))
             return rb_ary_entry(own, 0);
     }
     return mm_session_macro(session_of(context), name);
+}
+
+static MmView
+view_of(VALUE text)
+{
+    return (MmView){ RSTRING_PTR(text), (gsize)RSTRING_LEN(text) };
 }
 
 /* self[name] -> String or nil; braces are optional */
@@ -241,7 +244,7 @@ context_get_macro(VALUE self, VALUE name)
 {
     VALUE text = rb_obj_as_string(name), value;
 
-    value = macro(mm_context_of(self), (MmView){ RSTRING_PTR(text), (gsize)RSTRING_LEN(text) });
+    value = macro(mm_context_of(self), view_of(text));
     RB_GC_GUARD(text);
     return value;
 }
@@ -285,13 +288,15 @@ static VALUE
 context_set_macro(VALUE self, VALUE given, VALUE value)
 {
     MmContext *context = mm_context_of(self);
-    VALUE name = rb_str_new_frozen(bare(given)), text = rb_obj_as_string(value), wire;
+    VALUE full = rb_obj_as_string(given), name = bare(view_of(full));
+    VALUE bytes = rb_obj_as_string(value), text = mm_packets_string(view_of(bytes)), wire;
 
+    RB_GC_GUARD(full);
+    RB_GC_GUARD(bytes);
     context->is_personal = TRUE;
     if (RSTRING_LEN(name) == 0 || has_nul(name) || has_nul(text))
         rb_raise(rb_eArgError, "%+" PRIsVALUE " cannot be a macro with the value %+" PRIsVALUE,
                  given, text);
-    text = mm_packets_string((MmView){ RSTRING_PTR(text), (gsize)RSTRING_LEN(text) });
     keep_up(context);
     if (NIL_P(context->own_macros))
         context->own_macros = rb_hash_new();
