@@ -417,6 +417,29 @@ context_index(VALUE self)
     return UINT2NUM(mm_context_of(self)->child);
 }
 
+static VALUE
+copy_of(VALUE object)
+{
+    return NIL_P(object) ? Qnil : rb_obj_dup(object);
+}
+
+/* initialize_copy(other): a copy sees what there is; macros that are set in it are nobody's */
+static VALUE
+context_initialize_copy(VALUE self, VALUE other)
+{
+    MmContext *context = mm_context_of(self);
+    const MmContext *from = personal(other);
+
+    if (context == from)
+        return self;
+    *context = *from;
+    context->new_macros = Qnil;
+    context->own_macros = copy_of(from->own_macros);
+    context->headers = copy_of(from->headers);
+    context->hidden = copy_of(from->hidden);
+    return self;
+}
+
 /* name -> the child's */
 static VALUE
 context_name(VALUE self)
@@ -553,6 +576,7 @@ static void
 define_for_engine(VALUE class)
 {
     rb_define_method(class, "index", context_index, 0);
+    rb_define_method(class, "initialize_copy", context_initialize_copy, 1);
     rb_define_method(class, "shown_recipients", context_shown_recipients, 0);
 }
 

@@ -603,10 +603,16 @@ context_answer_of(VALUE self, VALUE stopper, VALUE arguments)
     Combined combined = { .inquiry = { .decision = decision, .context = self, .call = &call },
                           .stopper = stopper,
                           .context = context };
+    const MmQuestion *question;
 
+    Check_Type(arguments, T_ARRAY);
+    if (!RTEST(rb_obj_is_proc(call.block)))
+        rb_raise(rb_eTypeError, "%+" PRIsVALUE " is not a block", call.block);
     for (long i = 0; i < RARRAY_LEN(arguments) && call.n < ARGUMENTS_MAX; i++)
         call.arguments[call.n++] = rb_ary_entry(arguments, i);
-    if (decision_of(decision)->question->items || decision_of(decision)->question->n_asked == 1)
+    /* A context that was kept is asked when nothing is decided any more. */
+    question = NIL_P(decision) ? NULL : decision_of(decision)->question;
+    if (!question || question->items || question->n_asked == 1)
         return call_block((VALUE)&call);
     mm_context_enter_combination(context);
     return rb_ensure(combined_body, (VALUE)&combined, combined_end, (VALUE)&combined);
