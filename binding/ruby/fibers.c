@@ -152,8 +152,11 @@ forget_variable(VALUE key, VALUE value, VALUE fiber_class)
 static void
 clean_up(VALUE fiber)
 {
-    VALUE keys = mm_gate_send(rb_thread_current(), id_keys, 0);
+    VALUE keys;
 
+    if (RARRAY_LEN(ready) > 0 || RHASH_SIZE(endings) > 0)
+        protect(left_body, fiber); /* which may use what is its own */
+    keys = mm_gate_send(rb_thread_current(), id_keys, 0);
     for (long i = 0; i < RARRAY_LEN(keys); i++)
         rb_thread_local_aset(rb_thread_current(), SYM2ID(rb_ary_entry(keys, i)), Qnil);
     if (has_storage) {
@@ -162,8 +165,6 @@ clean_up(VALUE fiber)
         if (!NIL_P(storage))
             rb_hash_foreach(storage, forget_variable, rb_obj_class(fiber));
     }
-    if (RARRAY_LEN(ready) > 0 || RHASH_SIZE(endings) > 0)
-        protect(left_body, fiber);
 }
 
 /* serve_once(work): what a fiber of the user's does */

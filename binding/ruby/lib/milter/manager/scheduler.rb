@@ -200,8 +200,9 @@ module Milter
 
       # The work of FIBER is over.
       def left(fiber)
-        @ready.delete(fiber)
         @endings.delete(fiber)&.each(&:call)
+      ensure
+        @ready.delete(fiber)
       end
 
       private
