@@ -146,6 +146,7 @@ call_exposed(VALUE argument)
 
     mm_fibers_set_exposed(TRUE);
     value = call_block(argument);
+    rb_thread_check_ints(); /* what the watchdog has raised already belongs here */
     mm_fibers_set_exposed(FALSE);
     return value;
 }

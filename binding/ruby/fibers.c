@@ -19,7 +19,7 @@ static gboolean is_exposed;
 static gboolean is_forked;
 static gboolean has_storage; /* fibers have variables of their own: since Ruby 3.2 */
 static ID id_make, id_work, id_failed, id_keys, id_left, id_storage, id_set;
-static ID id_block, id_unblock;
+static ID id_block, id_unblock, id_raise;
 
 static double
 now(void)
@@ -243,8 +243,21 @@ native_exposed(VALUE self)
 static VALUE
 native_set_exposed(VALUE self, VALUE value)
 {
+    if (is_exposed && !RTEST(value))
+        rb_thread_check_ints(); /* what the watchdog has raised already belongs here */
     is_exposed = RTEST(value);
     return value;
+}
+
+/* strike(task, thread, error) -> whether ERROR was raised in THREAD, because code of users computes
+ * there for TASK.  Nothing comes between looking and raising. */
+static VALUE
+native_strike(VALUE self, VALUE a_task, VALUE thread, VALUE error)
+{
+    if (!is_exposed || task != a_task)
+        return Qfalse;
+    mm_gate_send(thread, id_raise, 1, error);
+    return Qtrue;
 }
 
 /* forked? -> whether this process was forked off the worker */
@@ -306,6 +319,7 @@ mm_fibers_define(VALUE native)
     id_set = rb_intern("[]=");
     id_block = rb_intern("block");
     id_unblock = rb_intern("unblock");
+    id_raise = rb_intern("raise");
     (void)pthread_atfork(NULL, NULL, note_fork);
     rb_define_singleton_method(native, "serve", native_serve, 1);
     rb_define_singleton_method(native, "serve_once", native_serve_once, 1);
@@ -316,6 +330,7 @@ mm_fibers_define(VALUE native)
     rb_define_singleton_method(native, "computing_since", native_computing_since, 0);
     rb_define_singleton_method(native, "exposed", native_exposed, 0);
     rb_define_singleton_method(native, "exposed=", native_set_exposed, 1);
+    rb_define_singleton_method(native, "strike", native_strike, 3);
     rb_define_singleton_method(native, "forked?", native_is_forked, 0);
     rb_define_singleton_method(native, "open_fibers", native_open_fibers, 3);
 }

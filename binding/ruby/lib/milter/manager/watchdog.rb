@@ -35,7 +35,8 @@ module Milter
 
         task.is_expired = true
         task.deadline = now + UNWIND_SECONDS
-        @watched.raise(ConditionTimeout, format("computed for more than %.1f s", task.limit))
+        error = ConditionTimeout.new(format("computed for more than %.1f s", task.limit))
+        Native.strike(task, @watched, error)
       end
 
       def now
