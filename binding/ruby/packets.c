@@ -8,6 +8,9 @@
 
 #define HEAD 5 /* bytes before a payload: length, command */
 
+/* Whether the configuration has letters beyond ASCII, which go with UTF-8 only. */
+static gboolean knows_utf8;
+
 gboolean
 mm_packets_next(MmView *packets, MmPacket *packet)
 {
@@ -71,12 +74,22 @@ mm_packets_macro(MmView payload, MmView name)
 VALUE
 mm_packets_string(MmView view)
 {
-    VALUE string = rb_utf8_str_new(view.text, (long)view.size);
+    VALUE string;
 
-    /* Most are ASCII, which goes with everything; for the rest the files' own "é" is UTF-8. */
+    if (!knows_utf8)
+        return rb_obj_freeze(rb_str_new(view.text, (long)view.size));
+    string = rb_utf8_str_new(view.text, (long)view.size);
     if (rb_enc_str_coderange(string) != ENC_CODERANGE_VALID)
         rb_enc_associate_index(string, rb_ascii8bit_encindex());
     return rb_obj_freeze(string);
+}
+
+/* knows_utf8 = true: what is valid UTF-8 and not ASCII becomes that; else all is bytes */
+static VALUE
+native_set_knows_utf8(VALUE self, VALUE value)
+{
+    knows_utf8 = RTEST(value);
+    return value;
 }
 
 /* ipv4(text) -> the address as a number, or nil */
@@ -99,5 +112,6 @@ native_ipv4(VALUE self, VALUE text)
 void
 mm_packets_define(VALUE native)
 {
+    rb_define_singleton_method(native, "knows_utf8=", native_set_knows_utf8, 1);
     rb_define_singleton_method(native, "ipv4", native_ipv4, 1);
 }

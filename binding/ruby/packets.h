@@ -30,7 +30,7 @@ gboolean mm_packets_next_string(MmView *strings, MmView *string);
  * braces are optional on both sides. */
 MmView mm_packets_macro(MmView payload, MmView name);
 
-/* A frozen String: UTF-8 where it is valid and more than ASCII, else bytes. */
+/* A frozen String: bytes; what is valid UTF-8 where the configuration has such letters itself. */
 VALUE mm_packets_string(MmView view);
 
 /* Add what Ruby calls to NATIVE. */

@@ -81,6 +81,7 @@ module Milter
       # Be a worker's Ruby thread until the worker ends: what must not be shared is opened here,
       # and conditions are decided.  Yields the threads of the hooks.
       def run_worker(_number)
+        Native.knows_utf8 = Source.utf8?
         threads = @configuration.hooks.start_worker
         yield threads if block_given?
         Decider.new(@plan, @configuration.hooks, @limit).run

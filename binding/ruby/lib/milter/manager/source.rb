@@ -33,6 +33,14 @@ module Milter
           @paths.key?(path)
         end
 
+        # Whether something that was read has letters beyond ASCII, but for comments: texts of
+        # clients must be UTF-8 then to go with them, else bytes go with everything.
+        def utf8?
+          @paths.each_value.any? do |text|
+            text.b.each_line.any? { |line| !line.match?(/\A\s*#/) && (!line.ascii_only? || line.include?("\\u")) }
+          end
+        end
+
         # "FILE:LINE" of the configuration that is being evaluated.
         def here
           return @origin if @origin
