@@ -29,7 +29,7 @@ MmContext *mm_context_find(VALUE session, guint child);
 /* The struct of one, which lives as long as it does. */
 MmContext *mm_context_of(VALUE context);
 
-/* DECISION, which is at STEP, is what it is asked for now. */
+/* It is asked for DECISION, which is at STEP. */
 void mm_context_set_decision(MmContext *context, VALUE decision, MilterStep step);
 VALUE mm_context_decision(const MmContext *context);
 

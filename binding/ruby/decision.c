@@ -81,12 +81,6 @@ decision_of(VALUE self)
     return rb_check_typeddata(self, &type);
 }
 
-static double
-now(void)
-{
-    return (double)g_get_monotonic_time() / G_USEC_PER_SEC;
-}
-
 VALUE
 mm_decision_new(MmQuestion *question, VALUE session)
 {
@@ -99,7 +93,7 @@ mm_decision_new(MmQuestion *question, VALUE session)
     decision->id = question->id;
     decision->step = question->step;
     decision->limit = question->limit;
-    decision->deadline = now() + question->limit;
+    decision->deadline = mm_fibers_now() + question->limit;
     return self;
 }
 
@@ -673,9 +667,7 @@ mm_decision_define(VALUE manager, VALUE native)
     id_started = rb_intern("started");
     id_is_alive = rb_intern("alive?");
     id_watch = rb_intern("watch");
-    for (guint i = 0; i < G_N_ELEMENTS(kept); i++) {
-        *kept[i] = Qnil;
-        rb_gc_register_address(kept[i]);
-    }
+    for (guint i = 0; i < G_N_ELEMENTS(kept); i++)
+        mm_gate_keep(kept[i]);
     rb_define_singleton_method(native, "open_decisions", native_open_decisions, 3);
 }

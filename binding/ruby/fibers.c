@@ -21,8 +21,8 @@ static gboolean has_storage; /* fibers have variables of their own: since Ruby 3
 static ID id_make, id_work, id_failed, id_keys, id_left, id_storage, id_set;
 static ID id_block, id_unblock, id_raise;
 
-static double
-now(void)
+double
+mm_fibers_now(void)
 {
     return (double)g_get_monotonic_time() / G_USEC_PER_SEC;
 }
@@ -58,7 +58,7 @@ enter(VALUE a_task, VALUE a_strand, VALUE fiber, VALUE value)
 
     task = a_task;
     strand = a_strand;
-    computing_since = now();
+    computing_since = mm_fibers_now();
     rb_ensure(transfer, (VALUE)&to, leave, Qnil);
 }
 
@@ -306,10 +306,8 @@ mm_fibers_define(VALUE native)
 {
     VALUE *const kept[] = { &scheduler, &root, &idle, &ready, &endings, &task, &strand };
 
-    for (guint i = 0; i < G_N_ELEMENTS(kept); i++) {
-        *kept[i] = Qnil;
-        rb_gc_register_address(kept[i]);
-    }
+    for (guint i = 0; i < G_N_ELEMENTS(kept); i++)
+        mm_gate_keep(kept[i]);
     id_make = rb_intern("make_fiber");
     id_work = rb_intern("work");
     id_failed = rb_intern("failed");

@@ -21,6 +21,9 @@ void mm_fibers_start(VALUE task, VALUE work);
 void mm_fibers_block(VALUE blocker);
 void mm_fibers_unblock(VALUE fiber);
 
+/* The time that tasks are measured in: s of the monotonic clock. */
+double mm_fibers_now(void);
+
 /* Whether code of users computes now: what the watchdog may end, and only that. */
 void mm_fibers_set_exposed(gboolean is_exposed);
 

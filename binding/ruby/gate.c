@@ -84,6 +84,13 @@ mm_gate_call(VALUE receiver, const char *method, int argc, const VALUE *argv, VA
     return mm_gate_run(call_body, (VALUE)&call, result, error);
 }
 
+void
+mm_gate_keep(VALUE *place)
+{
+    *place = Qnil;
+    rb_gc_register_address(place);
+}
+
 VALUE
 mm_gate_send(VALUE receiver, ID method, int argc, ...)
 {

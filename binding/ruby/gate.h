@@ -21,6 +21,9 @@ gboolean mm_gate_run(VALUE (*body)(VALUE argument), VALUE argument, VALUE *resul
 gboolean mm_gate_call(VALUE receiver, const char *method, int argc, const VALUE *argv,
                       VALUE *result, GError **error);
 
+/* Make *PLACE, a static variable, nil, and keep from the collector whatever it becomes. */
+void mm_gate_keep(VALUE *place);
+
 /* Call a method with ARGC (at most 4) arguments, from a function that Ruby called: may raise. */
 VALUE mm_gate_send(VALUE receiver, ID method, int argc, ...);
 

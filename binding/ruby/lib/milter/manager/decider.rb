@@ -20,7 +20,7 @@ module Milter
       def run
         @scheduler = Scheduler.new
         Native.open_decisions(self, @children.map(&:name), @children.map(&:stoppers))
-        @watchdog = Watchdog.new(@scheduler)
+        @watchdog = Watchdog.new
         Waiting.install
         Fiber.set_scheduler(@scheduler)
         start_hooks if @hooks

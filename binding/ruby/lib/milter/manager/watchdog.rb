@@ -11,8 +11,7 @@ module Milter
       INTERVAL = 0.1       # s
       UNWIND_SECONDS = 0.5 # for ensure, once a decision's time is over
 
-      def initialize(scheduler)
-        @scheduler = scheduler
+      def initialize
         @watched = Thread.current
       end
 
